@@ -1,0 +1,20 @@
+"""What pydantic found wrong, as one sentence for a person."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+
+def one_sentence(error: ValidationError) -> str:
+    """The first error's place and reason; further ones are counted."""
+    errors = error.errors(include_url=False, include_context=False, include_input=True)
+    first = errors[0]
+    place = ".".join(str(part) for part in first["loc"])
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "missing":
+        reason = "is missing"
+    elif first["type"] == "extra_forbidden":
+        reason = "is not a field here"
+    sentence = f"{place}: {reason}" if place else reason
+    more = len({str(e["loc"][:1]) for e in errors}) - 1
+    return f"{sentence} (and {more} more)" if more > 0 else sentence

@@ -1,0 +1,119 @@
+"""The leads that operations have touched, and the events they made, before an append."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import cast
+from uuid import UUID
+
+from leadflow.domain import events as e
+from leadflow.domain.deciding import Decider
+from leadflow.domain.lead import Lead
+from leadflow.domain.policy import Policy, default_policy, parse_policy
+from leadflow.errors import LeadNotFound
+from leadflow.naming import LeadNames, LeadRef
+from leadflow.persistence.store import Store
+
+
+class PolicyReader:
+    """The policies of a log; the one in force is read once for each activation."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: tuple[int, Policy] = (0, default_policy())
+
+    def in_force(self) -> tuple[int, Policy]:
+        """The position of the last activation, and its policy; 0 while the log is empty."""
+        position = self._store.head().policy_position
+        if position != self._known[0]:
+            stored = self._store.events_at(position, 1)[0]
+            activated = self._store.mapper.to_domain_event(stored)
+            assert isinstance(activated, e.PolicyActivated)
+            self._known = position, parse_policy(activated.policy, f"policy at {position}")
+        return self._known
+
+
+@dataclass
+class UnitOfWork:
+    """The leads that operations have touched so far, and the events they made."""
+
+    store: Store
+    names: LeadNames
+    policy_position: int
+    policy: Policy
+    leads: dict[UUID, Lead] = field(default_factory=dict[UUID, Lead])
+    streams: dict[UUID, int] = field(default_factory=dict[UUID, int])
+    """Versions of streams that are no leads: policy, spend."""
+    events: list[e.LogEvent] = field(default_factory=list[e.LogEvent])
+
+    def __post_init__(self) -> None:
+        self.now = self.store.now()
+
+    def prefetch(self, refs: Iterable[LeadRef]) -> None:
+        """Read all these leads in a few queries instead of one each."""
+        ids = set(self.names.resolve_many(refs).values()) - self.leads.keys()
+        for lead_id, stored in self.store.load_many(ids).items():
+            self.leads[lead_id] = self._replay(lead_id, stored)
+        for lead_id in ids - self.leads.keys():
+            self.leads[lead_id] = Lead.unknown(lead_id)
+
+    def lead(self, ref: LeadRef, *, follow_merges: bool = True) -> Lead:
+        """The lead as it stands with this unit's events, or the one it was merged into."""
+        lead_id = self.names.resolve(ref)
+        lead = self.leads.get(lead_id)
+        if lead is None:
+            lead = self.leads[lead_id] = self._replay(lead_id, self.store.load(lead_id))
+        while follow_merges and lead.merged_into is not None:
+            lead = self.lead(lead.merged_into, follow_merges=False)
+        return lead
+
+    def known_lead(self, ref: LeadRef, *, follow_merges: bool = True) -> Lead:
+        """The lead, which must have events already.
+
+        Raises:
+            LeadNotFound: when it has none.
+        """
+        lead = self.lead(ref, follow_merges=follow_merges)
+        if lead.version == 0:
+            raise LeadNotFound(
+                f"no lead {ref}", hint="`leadflow lead find` searches; `lead capture` makes one"
+            )
+        return lead
+
+    def decider(self, lead: Lead) -> Decider:
+        return Decider(lead, self.policy, self.now)
+
+    def collect(self, *leads: Lead) -> None:
+        """Take over what the leads have pending, in order."""
+        for lead in leads:
+            # The library's collect_events pops from the front, quadratic for long lists.
+            self.events.extend(cast("list[e.LeadEvent]", lead.pending_events))
+            lead.pending_events.clear()
+
+    def stream_version(self, stream: UUID) -> int:
+        """The version of a stream that is no lead's."""
+        if stream not in self.streams:
+            self.streams[stream] = len(self.store.lead_events(stream))
+        return self.streams[stream]
+
+    def add(self, event: e.LogEvent) -> None:
+        """Take in an event of a stream that is no lead's."""
+        self.streams[event.originator_id] = event.originator_version
+        self.events.append(event)
+
+    def undo(self, since: int) -> None:
+        """Drop the events since this index, and read the leads again when asked for."""
+        del self.events[since:]
+        self.leads.clear()
+        self.streams.clear()
+
+    def _replay(self, lead_id: UUID, stored: Iterable[e.LogEvent]) -> Lead:
+        lead = Lead.unknown(lead_id)
+        for event in stored:
+            if isinstance(event, e.LeadEvent):
+                lead.evolve(event)
+        for event in self.events:
+            if event.originator_id == lead_id and isinstance(event, e.LeadEvent):
+                lead.evolve(event)
+        return lead
