@@ -35,6 +35,17 @@ class Range(Value):
 Condition = Scalar | tuple[Scalar, ...] | Range
 
 
+def fulfils(value: Any, want: Condition) -> bool:
+    """Whether a value is what a condition asks for; the unknown fulfils nothing."""
+    if value is None:
+        return False
+    if isinstance(want, Range):
+        number = isinstance(value, int) and not isinstance(value, bool)
+        above = number and (want.at_least is None or value >= want.at_least)
+        return bool(above and (want.at_most is None or value <= want.at_most))
+    return value in want if isinstance(want, tuple) else value == want
+
+
 class Criterion(Value):
     """A condition on an enriched field or dimension."""
 
@@ -189,9 +200,22 @@ class Policy(Value):
         return hashlib.sha256(data).hexdigest()[:16]
 
     @cached_property
-    def rules_by_topic(self) -> dict[str, tuple[Rule, ...]]:
-        topics = {rule.event for rule in self.rules}
-        return {t: tuple(rule for rule in self.rules if rule.event == t) for t in topics}
+    def _rules(self) -> dict[tuple[str, str | None], tuple[Rule, ...]]:
+        """The rules by topic, and by kind where they ask for one: most ask for nothing else."""
+        return {}
+
+    def rules_for(self, topic: str, kind: str | None) -> tuple[Rule, ...]:
+        """The rules that an event of this topic (and kind of engagement) may meet."""
+        found = self._rules.get((topic, kind))
+        if found is None:
+            found = tuple(
+                rule
+                for rule in self.rules
+                if rule.event == topic
+                and ("kind" not in rule.where or fulfils(kind, rule.where["kind"]))
+            )
+            self._rules[topic, kind] = found
+        return found
 
 
 _SETS: Final = {"kinds", "early", "mid", "late", "iql", "mql", "required"}

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from leadflow.domain import events as e
 from leadflow.domain.lead import Lead
-from leadflow.domain.policy import Condition, Policy, Range, Rule
+from leadflow.domain.policy import Condition, Policy, Rule, fulfils
 from leadflow.domain.stages import Stage
 from leadflow.domain.temperature import day_number, temperature
 from leadflow.domain.values import TIER_RANK, FieldValue, Phase, Temperature, Tier
@@ -47,9 +47,9 @@ def confirms(lead: Lead, kind: str, day: int, policy: Policy) -> bool:
 
 def points_for(lead: Lead, event: e.LeadEvent, policy: Policy) -> Iterator[Draft]:
     """A `Scored` for each rule that the event meets and whose cap leaves room."""
-    rules = policy.rules_by_topic.get(event.topic, ())
-    for rule in rules:
-        if not all(_meets(lead, event, path, want) for path, want in rule.where.items()):
+    kind = event.kind if isinstance(event, e.Engaged) else None
+    for rule in policy.rules_for(event.topic, kind):
+        if not _meets_all(lead, event, rule):
             continue
         points = _allowed(lead, event, rule)
         if points:
@@ -82,6 +82,13 @@ def _allowed(lead: Lead, event: e.LeadEvent, rule: Rule) -> int:
     return max(-room, min(points, room)) if room > 0 else 0
 
 
+def _meets_all(lead: Lead, event: e.LeadEvent, rule: Rule) -> bool:
+    for path, want in rule.where.items():
+        if path != "kind" and not _meets(lead, event, path, want):
+            return False
+    return True
+
+
 def _meets(lead: Lead, event: e.LeadEvent, path: str, want: Condition) -> bool:
     head, _, rest = path.partition(".")
     value: Any = getattr(event, head)
@@ -91,17 +98,6 @@ def _meets(lead: Lead, event: e.LeadEvent, path: str, want: Condition) -> bool:
         value = cast("Mapping[str, Any]", value).get(rest) if isinstance(value, Mapping) else None
         value = value.value if isinstance(value, FieldValue) else value
     return fulfils(value, want)
-
-
-def fulfils(value: Any, want: Condition) -> bool:
-    """Whether a value is what a condition asks for; the unknown fulfils nothing."""
-    if value is None:
-        return False
-    if isinstance(want, Range):
-        number = isinstance(value, int) and not isinstance(value, bool)
-        above = number and (want.at_least is None or value >= want.at_least)
-        return bool(above and (want.at_most is None or value <= want.at_most))
-    return value in want if isinstance(want, tuple) else value == want
 
 
 def tier_for(lead: Lead, event: e.LeadEvent, policy: Policy) -> Tier | None:
