@@ -27,6 +27,8 @@ class Batch(Verbs[int]):
         producer: str | None,
         batch_id: UUID | None,
         errors: Literal["raise", "collect"],
+        *,
+        dry_run: bool = False,
     ) -> None:
         super().__init__(Operations(recorder.store, producer))
         self.results: list[Outcome] = []
@@ -34,6 +36,7 @@ class Batch(Verbs[int]):
         self._queue: list[Operation] = []
         self._batch_id = batch_id or uuid4()
         self._errors: Literal["raise", "collect"] = errors
+        self._dry_run = dry_run
 
     def add_decided(self, lead: Lead) -> int:
         """Record the pending events of a lead that was decided on elsewhere, such as by
@@ -63,7 +66,10 @@ class Batch(Verbs[int]):
     ) -> None:
         if kind is None and self._queue:
             self.results = self._recorder.run(
-                self._queue, unit_id=self._batch_id, errors=self._errors
+                self._queue,
+                unit_id=self._batch_id,
+                errors=self._errors,
+                dry_run=self._dry_run,
             )
 
     def _run(self, operation: Operation) -> int:

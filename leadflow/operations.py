@@ -64,6 +64,7 @@ class Operations:
         message_id: UUID | None,
         score: bool,
         producer: str | None,
+        must_exist: bool,
     ) -> Operation:
         event_class = lead_event(event)
         values = dict(fields or {})
@@ -71,7 +72,7 @@ class Operations:
             given = {**given, "command_id": message_id}
 
         def decide(unit: UnitOfWork) -> UUID:
-            subject = unit.lead(lead)
+            subject = unit.known_lead(lead) if must_exist else unit.lead(lead)
             envelope = self._envelope(unit, given, producer)
             unit.decider(subject).fact(event_class, values, envelope, score=score)
             unit.collect(subject)

@@ -87,8 +87,9 @@ class Recorder:
         *,
         unit_id: UUID | None = None,
         errors: Literal["raise", "collect"] = "raise",
+        dry_run: bool = False,
     ) -> list[Outcome]:
-        """Decide and append all operations, or none.
+        """Decide and append all operations, or none; with `dry_run` only decide.
 
         With `errors="collect"` an operation that is refused or invalid is left out, its
         error stands in the results, and the others are recorded.
@@ -99,7 +100,8 @@ class Recorder:
         """
         if len(operations) == 1 and operations[0].command_id is not None:
             unit_id = operations[0].command_id
-        attempt = _Attempt(self, operations, unit_id or uuid4(), collect=errors == "collect")
+        collect = errors == "collect"
+        attempt = _Attempt(self, operations, unit_id or uuid4(), collect=collect, dry_run=dry_run)
         failure = ""
         for _ in range(_ATTEMPTS):
             try:
@@ -122,12 +124,14 @@ class _Attempt:
         unit_id: UUID,
         *,
         collect: bool,
+        dry_run: bool,
     ) -> None:
         self.recorder = recorder
         self.store = recorder.store
         self.operations = operations
         self.unit_id = unit_id
         self.collect = collect
+        self.dry_run = dry_run
         self.sent: list[Outcome] | None = None
         """What the last append held, whose acknowledgement may have been lost."""
 
@@ -145,14 +149,15 @@ class _Attempt:
         outcomes = [self._outcome(op, unit, known, commands) for op in self.operations]
         if self.unit_id not in ids:
             commands.append(NewCommand(self.unit_id, b"unit", 0, len(unit.events)))
-        self.sent = outcomes
-        append_unit(unit, commands)
+        if not self.dry_run:
+            self.sent = outcomes
+            append_unit(unit, commands)
         return outcomes
 
-    def _repeated(self, op: Operation, unit: UnitOfWork, known: dict[UUID, CommandRow]) -> Recorded:
+    def _repeated(self, op: Operation, unit: UnitOfWork, known: dict[UUID, CommandRow]) -> Outcome:
         """What an operation of a unit that came before recorded, as far as it had an id."""
         if op.command_id is not None and op.command_id in known:
-            return self._decide(op, unit, known, [])
+            return self._outcome(op, unit, known, [])
         stream = unit.names.resolve(op.leads[0]) if op.leads else UUID(int=0)
         return Recorded(stream, 0, (), repeated=True)
 

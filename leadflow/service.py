@@ -66,7 +66,11 @@ class Leadflow(Verbs[Recorded]):
         self.close()
 
     def batch(
-        self, batch_id: UUID | None = None, *, errors: Literal["raise", "collect"] = "raise"
+        self,
+        batch_id: UUID | None = None,
+        *,
+        errors: Literal["raise", "collect"] = "raise",
+        dry_run: bool = False,
     ) -> Batch:
         """Record many commands and facts in one transaction, at the end of a `with` block.
 
@@ -74,8 +78,9 @@ class Leadflow(Verbs[Recorded]):
             batch_id: recorded with it, so that the same batch sent again is recorded once.
             errors: with "collect" a refused operation is left out, its error stands in
                 the results, and the others are recorded; with "raise" it stops the whole.
+            dry_run: only decide: the results are what they would be, nothing is recorded.
         """
-        return Batch(self._recorder, self.producer, batch_id, errors)
+        return Batch(self._recorder, self.producer, batch_id, errors, dry_run=dry_run)
 
     def get(
         self,

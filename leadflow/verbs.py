@@ -61,6 +61,7 @@ class Verbs(ABC, Generic[R]):
         message_id: UUID | None = None,
         score: bool = False,
         producer: str | None = None,
+        must_exist: bool = False,
         **given: Unpack[Given],
     ) -> R:
         """Record what happened elsewhere; where it breaks a rule it is stamped irregular.
@@ -72,6 +73,7 @@ class Verbs(ABC, Generic[R]):
             message_id: identifies the message for ever; sent again it records nothing.
             score: whether the policy answers, as it does to commands.
             producer: the system that sent it, where that is not this service.
+            must_exist: whether a lead that has no event yet is an error (LeadNotFound).
             given: see `Given`.
         """
         return self._run(
@@ -83,6 +85,7 @@ class Verbs(ABC, Generic[R]):
                 message_id=message_id,
                 score=score,
                 producer=producer,
+                must_exist=must_exist,
             )
         )
 

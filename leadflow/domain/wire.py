@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, Final, cast
+from urllib.parse import quote
 from uuid import UUID
 
 import orjson
@@ -27,18 +28,14 @@ from leadflow.errors import InvalidInput
 SPEC_VERSION: Final = "1.0"
 JSON_TYPE: Final = "application/json"
 
+_URI_CHARACTERS: Final = ":/?#[]@!$&'()*+,;=%"
+"""What may stand in a URI beside letters, digits and `-._~`; `source` has to be one."""
 _RFC3339: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})"
 )
 _SCHEMA: Final = re.compile(
     r"(?:.*?(?P<topic>[a-z]+\.[a-z_]+)[:/#.])?(?:.*[:/#])?v?(?P<number>\d+)"
 )
-_ENVELOPE: Final = {
-    "actor": "actor",
-    "correlationid": "correlation_id",
-    "causationid": "causation_id",
-}
-"""Extension attributes, whose names may hold no underscore, and the envelope's names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +52,9 @@ class Message:
     time_basis: TimeBasis
     fields: dict[str, Any]
     """The event's own fields, validated."""
-    envelope: dict[str, str]
-    """actor, correlation_id and causation_id, those of them that were given."""
+    actor: str | None = None
+    correlation_id: str | None = None
+    causation_id: str | None = None
 
     @property
     def command_id(self) -> UUID:
@@ -73,7 +71,7 @@ def encode(event: e.LogEvent, *, personal: bool = False) -> dict[str, Any]:
     document: dict[str, Any] = {
         "specversion": SPEC_VERSION,
         "id": str(event.event_id),
-        "source": event.producer or "leadflow",
+        "source": quote(event.producer or "leadflow", safe=_URI_CHARACTERS),
         "type": event.topic,
         "subject": str(event.originator_id),
         "time": _rfc3339(event.occurred_at),
@@ -83,9 +81,13 @@ def encode(event: e.LogEvent, *, personal: bool = False) -> dict[str, Any]:
         document["dataschema"] = f"urn:leadflow:{event.topic}:{event.schema_version}"
     if event.time_basis is not TimeBasis.EXACT:
         document["timebasis"] = event.time_basis.value
-    for attribute, name in _ENVELOPE.items():
-        if (value := getattr(event, name)) is not None:
-            document[attribute] = value
+    # Extension attributes, whose names may hold no underscore.
+    extensions = {
+        "actor": event.actor,
+        "correlationid": event.correlation_id,
+        "causationid": event.causation_id,
+    }
+    document |= {name: value for name, value in extensions.items() if value is not None}
     document |= _place(event)
     document["data"] = _data(event, personal=personal)
     return document
@@ -115,11 +117,9 @@ def decode(document: object) -> Message:
         time=_time(given),
         time_basis=_time_basis(given),
         fields=_fields(given, event),
-        envelope={
-            name: _text(given, attribute)
-            for attribute, name in _ENVELOPE.items()
-            if given.get(attribute) is not None
-        },
+        actor=_optional(given, "actor"),
+        correlation_id=_optional(given, "correlationid"),
+        causation_id=_optional(given, "causationid"),
     )
 
 
@@ -162,7 +162,7 @@ def _data(event: e.LogEvent, *, personal: bool) -> dict[str, Any]:
     if not personal:
         wanted.discard("personal")
     given = event.model_dump(mode="json", include=wanted, exclude_none=True)
-    return {name: value for name, value in given.items() if value not in ({}, [])}
+    return {name: value for name, value in given.items() if value not in ({}, [], {"other": {}})}
 
 
 def _text(given: Mapping[str, object], attribute: str) -> str:
@@ -174,6 +174,10 @@ def _text(given: Mapping[str, object], attribute: str) -> str:
     if not value.isprintable():
         raise InvalidInput(f"{attribute}: holds a control character")
     return value
+
+
+def _optional(given: Mapping[str, object], attribute: str) -> str | None:
+    return None if given.get(attribute) is None else _text(given, attribute)
 
 
 def _event_class(topic: str) -> type[e.LogEvent]:

@@ -1,0 +1,1 @@
+"""The stores: one append, on SQLite and on PostgreSQL, chosen by URL."""

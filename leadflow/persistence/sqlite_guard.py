@@ -1,0 +1,114 @@
+"""The guard: within one process, one SQLite library per file, and no plain open.
+
+POSIX locks belong to a process and a file. Whoever opens and closes a file that `sqlite3`
+holds, by a second copy of SQLite or by plain `open()`, drops the locks that `sqlite3`
+believes it has: another process then writes at the same time, and commits that were
+acknowledged are lost, silently. (The SQLite project describes it in "How To Corrupt An
+SQLite Database File"; tests/faults shows it.)
+
+So each store registers its files here. A plain open of one of them in this process is
+refused by an audit hook, wherever it comes from; a second SQLite library does not pass
+Python's audit, so whoever uses one asks `refuse_in_process` first. Another process may do
+as it likes. The write-ahead log (`-wal`) and the key file carry no locks and stay open to
+all.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+from leadflow.errors import SecondLibrary
+
+_HINT: Final = (
+    "Read it in another process (spawned, not forked), or copy it with `leadflow store backup`."
+)
+
+
+class _Guard:
+    """The files that this process holds by `sqlite3`."""
+
+    def __init__(self) -> None:
+        self._held: Counter[str] = Counter()
+        self._lock = Lock()
+        self._hooked = False
+        os.register_at_fork(after_in_child=self._forget)
+
+    def register(self, file: Path) -> None:
+        with self._lock:
+            if not self._hooked:
+                sys.addaudithook(self._audit)
+                self._hooked = True
+            self._held[str(file)] += 1
+
+    def unregister(self, file: Path) -> None:
+        with self._lock:
+            self._held[str(file)] -= 1
+            if self._held[str(file)] <= 0:
+                del self._held[str(file)]
+
+    def holds(self, path: str) -> str | None:
+        """The registered file that a path leads to, or None."""
+        held = tuple(self._held)
+        if not held:
+            return None
+        with suppress(OSError, ValueError):
+            status = os.stat(path)  # noqa: PTH116 - a Path costs as much again, on every open
+            for file in held:
+                for locked in (file, file + "-shm"):
+                    with suppress(OSError):
+                        other = os.stat(locked)  # noqa: PTH116
+                        if (status.st_ino, status.st_dev) == (other.st_ino, other.st_dev):
+                            return locked
+        return None
+
+    def _audit(self, event: str, arguments: tuple[object, ...]) -> None:
+        if event != "open" or not self._held:
+            return
+        path = arguments[0]
+        if isinstance(path, bytes | str):
+            file = self.holds(os.fsdecode(path))
+            if file is not None:
+                raise SecondLibrary(
+                    f"{file} is open as a leadflow store in this process, and a plain open of"
+                    " it would drop the store's locks",
+                    hint=_HINT,
+                )
+
+    def _forget(self) -> None:
+        # Locks are not inherited, and the child closes none of what it inherited.
+        self._lock = Lock()
+        self._held.clear()
+
+
+_GUARD: Final = _Guard()
+
+
+def register(file: Path) -> None:
+    """Say that this process holds a file by `sqlite3` (an absolute path)."""
+    _GUARD.register(file)
+
+
+def unregister(file: Path) -> None:
+    """Say that it holds it once less."""
+    _GUARD.unregister(file)
+
+
+def refuse_in_process(path: Path | str) -> None:
+    """To be asked before a second SQLite library opens a file.
+
+    Raises:
+        SecondLibrary: when this process holds the file by `sqlite3`.
+    """
+    file = _GUARD.holds(os.fspath(path))
+    if file is not None:
+        raise SecondLibrary(
+            f"{file} is open by sqlite3 in this process, and a second SQLite library on it"
+            " would drop its locks",
+            hint=_HINT,
+        )
