@@ -1,0 +1,362 @@
+"""What a projection is: a declaration of columns, and how two partial results of each merge.
+
+A column says what to *take* from which events, and how what was taken comes together:
+the last, the first, the total, … A partial result carries the positions it needs, so
+that merging is associative and commutative, and
+
+    fold(a + b) == merge(fold(a), fold(b))
+
+holds for every split of every history. One declaration therefore serves a live batch,
+a rebuild and a reading of the past alike; `sql.py` turns it into SQL. There are texts,
+integers, booleans, instants and maps of these; no floats, whose sums depend on the split.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import Final
+
+Literal = str | int | bool
+
+
+class Type(StrEnum):
+    """What a column holds. Instants are microseconds since the epoch, in UTC."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    INSTANT = "instant"
+    ENTRY = "entry"
+    """An instant with its time basis: four times the instant plus the basis' number."""
+    UUID = "uuid"
+    LEVEL = "level"
+    """One of ordered words, kept as its place among them; the greatest wins."""
+    TOTALS = "totals"
+    """A map from a text to a sum."""
+    TEXTS = "texts"
+    """A map from a text to the last text given for it."""
+
+
+class Merge(StrEnum):
+    """How what was taken from two events, or two partial results, comes together."""
+
+    LAST = "last"
+    FIRST = "first"
+    TOTAL = "total"
+    COUNT = "count"
+    LEAST = "least"
+    GREATEST = "greatest"
+    TOTAL_BY = "total_by"
+    LAST_BY = "last_by"
+
+
+class Scope(StrEnum):
+    """Which events of a row count; a table of cycles can also show what holds for the lead."""
+
+    ROW = "row"
+    CURRENT_CYCLE = "current_cycle"
+    """Those of the lead's greatest cycle."""
+    LEAD = "lead"
+    """Kept per row, shown as the lead's rows have it together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What is read from an event: a field of its state by path, or a part of its envelope."""
+
+    path: str
+    type: Type
+    envelope: bool = False
+    levels: tuple[str, ...] = ()
+    stamped: bool = False
+    """An instant that is unknown to a reading as of an earlier moment."""
+    money: bool = False
+    """An amount as a text, such as `1999 EUR` in minor units, or `?` where none is given."""
+    member: str | None = None
+    """The key whose value is read, where the field is a map of texts."""
+
+
+OCCURRED_AT: Final = Value("occurred_at", Type.INSTANT, envelope=True)
+RECORDED_AT: Final = Value("recorded_at", Type.INSTANT, envelope=True)
+POSITION: Final = Value("position", Type.INTEGER, envelope=True)
+TOPIC: Final = Value("topic", Type.TEXT, envelope=True)
+LEAD_ID: Final = Value("lead_id", Type.UUID, envelope=True)
+CYCLE: Final = Value("cycle", Type.INTEGER, envelope=True)
+ENTRY: Final = Value("entry", Type.ENTRY, envelope=True)
+"""When it happened, with how well that is known."""
+DAY: Final = Value("day", Type.TEXT, envelope=True)
+"""The whole days since 1970-01-01 at which it happened, in UTC, as a map's key."""
+NOTHING: Final = Value("nothing", Type.TEXT, envelope=True)
+TRUE: Final = Value("true", Type.BOOLEAN, envelope=True)
+
+
+def text(path: str) -> Value:
+    """A text of the event's state, such as `source` or `amount.currency`."""
+    return Value(path, Type.TEXT)
+
+
+def integer(path: str) -> Value:
+    """A whole number of the event's state."""
+    return Value(path, Type.INTEGER)
+
+
+def instant(path: str, *, stamped: bool = False) -> Value:
+    """An instant of the event's state, other than when it occurred."""
+    return Value(path, Type.INSTANT, stamped=stamped)
+
+
+def flag(path: str) -> Value:
+    """A yes or no of the event's state."""
+    return Value(path, Type.BOOLEAN)
+
+
+def uuid(path: str) -> Value:
+    """A UUID of the event's state."""
+    return Value(path, Type.UUID)
+
+
+def level(path: str, levels: Iterable[str]) -> Value:
+    """A word of the event's state out of an ascending list; other words count as none."""
+    return Value(path, Type.LEVEL, levels=tuple(levels))
+
+
+def money(path: str) -> Value:
+    """An amount of the event's state as a text, such as `1999 EUR`; `?` where it is unknown."""
+    return Value(path, Type.TEXT, money=True)
+
+
+def member(path: str, key: str) -> Value:
+    """One value of a map of texts in the event's state, such as a dimension."""
+    return Value(path, Type.TEXT, member=key)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What must hold of a field: it is given, absent, or has one value."""
+
+    path: str
+    equals: Literal | None = None
+    absent: bool = False
+
+    @property
+    def value(self) -> Value:
+        """The field that must be read to decide."""
+        if self.path == IRREGULAR.path:
+            return IRREGULAR
+        return flag(self.path) if isinstance(self.equals, bool) else text(self.path)
+
+
+IRREGULAR: Final = Value("irregular", Type.BOOLEAN)
+"""Whether the event broke any rule; the rules' names are not read."""
+
+
+def given(path: str) -> Condition:
+    """The field is there."""
+    return Condition(path)
+
+
+def equal(path: str, value: Literal) -> Condition:
+    """The field has this value."""
+    return Condition(path, value)
+
+
+def absent(path: str) -> Condition:
+    """The field is not there."""
+    return Condition(path, absent=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One value from the events of some topics under some conditions."""
+
+    value: Value
+    topics: tuple[str, ...] = ()
+    """No topic: every event."""
+    when: tuple[Condition, ...] = ()
+    blank: bool = False
+    """Whether an event that leaves the value out is taken all the same, as none."""
+    negative: bool = False
+
+
+def take(
+    value: Value,
+    *topics: str,
+    when: Condition | Sequence[Condition] = (),
+    blank: bool = False,
+    negative: bool = False,
+) -> Take:
+    """Take a value from the events of these topics (none named: from every event)."""
+    conditions = (when,) if isinstance(when, Condition) else tuple(when)
+    return Take(value, tuple(sorted(topics)), conditions, blank, negative)
+
+
+def nothing(*topics: str, when: Condition | Sequence[Condition] = ()) -> Take:
+    """These events make the column unknown again."""
+    return take(NOTHING, *topics, when=when, blank=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: what is taken, and how it merges."""
+
+    name: str
+    merge: Merge
+    takes: tuple[Take, ...]
+    type: Type
+    by: Value | None = None
+    """The key of a map."""
+    scope: Scope = Scope.ROW
+    hidden: bool = False
+    levels: tuple[str, ...] = ()
+
+    @property
+    def is_ever(self) -> bool:
+        """Whether the column only says that something happened; then it is never unknown."""
+        return self.merge is Merge.GREATEST and all(part.value == TRUE for part in self.takes)
+
+
+def _column(merge: Merge, takes: Sequence[Take | Value], by: Value | None = None) -> Column:
+    taken = tuple(part if isinstance(part, Take) else Take(part) for part in takes)
+    values = [part.value for part in taken if part.value != NOTHING]
+    kinds = {value.type for value in values}
+    if len(kinds) > 1 or not taken:
+        raise ValueError(f"a column takes values of one type, not {sorted(kinds)}")
+    kind = kinds.pop()
+    if merge is Merge.COUNT:
+        kind = Type.INTEGER
+    elif merge is Merge.TOTAL_BY:
+        kind = Type.TOTALS
+    elif merge is Merge.LAST_BY:
+        kind = Type.TEXTS
+    return Column("", merge, taken, kind, by, levels=values[0].levels)
+
+
+def last(*takes: Take | Value) -> Column:
+    """What the last of these events, by position, had."""
+    return _column(Merge.LAST, takes)
+
+
+def first(*takes: Take | Value) -> Column:
+    """What the first of these events had; an earlier named take goes before a later one."""
+    return _column(Merge.FIRST, takes)
+
+
+def total(*takes: Take | Value) -> Column:
+    """The sum; 0 over nothing."""
+    return _column(Merge.TOTAL, takes)
+
+
+def count(*topics: str, when: Condition | Sequence[Condition] = ()) -> Column:
+    """How many such events there were."""
+    return _column(Merge.COUNT, [take(TRUE, *topics, when=when)])
+
+
+def least(*takes: Take | Value) -> Column:
+    """The smallest; of instants, the earliest."""
+    return _column(Merge.LEAST, takes)
+
+
+def greatest(*takes: Take | Value) -> Column:
+    """The largest; of instants the latest, of levels the highest, of flags true."""
+    return _column(Merge.GREATEST, takes)
+
+
+def ever(*topics: str, when: Condition | Sequence[Condition] = ()) -> Column:
+    """Whether there was such an event."""
+    return greatest(take(TRUE, *topics, when=when))
+
+
+def total_by(key: Value, *takes: Take) -> Column:
+    """A sum for each key, such as revenue by currency; what has no key is left out."""
+    return _column(Merge.TOTAL_BY, takes, by=key)
+
+
+def last_by(key: Value, *takes: Take) -> Column:
+    """The last text for each key; a key whose last event makes it unknown stays, as null."""
+    return _column(Merge.LAST_BY, takes, by=key)
+
+
+def current(column: Column) -> Column:
+    """Count the events of the lead's greatest cycle only."""
+    return replace(column, scope=Scope.CURRENT_CYCLE)
+
+
+def of_lead(column: Column) -> Column:
+    """In a table of cycles: show in every row what the lead's rows have together."""
+    return replace(column, scope=Scope.LEAD)
+
+
+def hidden(column: Column) -> Column:
+    """Keep the column, but out of the view."""
+    return replace(column, hidden=True)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A read model's table: its key, its columns, and columns shown as the first of others."""
+
+    name: str
+    key: Mapping[str, Value]
+    columns: Mapping[str, Column]
+    shown: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """A shown column is the first of the named columns that is known."""
+    only: tuple[Condition, ...] = ()
+    """What must hold of a row's columns for the view to show it."""
+
+    def __post_init__(self) -> None:
+        named = {name: replace(column, name=name) for name, column in self.columns.items()}
+        object.__setattr__(self, "columns", named)
+        current_cycle = [c.name for c in named.values() if c.scope is Scope.CURRENT_CYCLE]
+        cycle = named.get("cycle")
+        if current_cycle and (cycle is None or cycle.takes != (Take(CYCLE),)):
+            raise ValueError(
+                f"table {self.name}: {current_cycle[0]} counts the current cycle only, "
+                "which needs a column cycle = greatest(CYCLE)"
+            )
+        clash = set(self.key) & set(named)
+        if clash:
+            raise ValueError(f"table {self.name}: {min(clash)} is both key and column")
+
+    @cached_property
+    def companions(self) -> dict[str, str]:
+        """For each `last` and `first` column the hidden one that holds its event's position.
+
+        Columns taken from the same events share one.
+        """
+        shared: dict[object, str] = {}
+        companions: dict[str, str] = {}
+        for column in self.columns.values():
+            if column.merge in {Merge.LAST, Merge.FIRST}:
+                which = (column.merge, column.scope, tuple(map(_taken_when, column.takes)))
+                companions[column.name] = shared.setdefault(which, f"{column.name}__at")
+            elif column.merge is Merge.LAST_BY:
+                companions[column.name] = f"{column.name}__at"
+        return companions
+
+
+def _taken_when(part: Take) -> tuple[object, ...]:
+    """What decides whether an event is taken; equal for takes of the same events."""
+    conditions = set(part.when)
+    if not part.blank and not part.value.envelope:
+        conditions.add(given(part.value.path))
+    return part.topics, frozenset(conditions)
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A named, versioned set of tables that are folded from the log together."""
+
+    name: str
+    version: int
+    tables: tuple[Table, ...]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What the definition says, as 16 hexadecimal digits; changes whenever it does."""
+        said = json.dumps([asdict(table) for table in self.tables], sort_keys=True)
+        return hashlib.sha256(said.encode()).hexdigest()[:16]

@@ -1,0 +1,42 @@
+"""One place that opens DuckDB: bounded memory, a temporary folder of its own, no downloads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MEMORY_LIMIT = "512MB"
+
+
+@contextmanager
+def open_engine(
+    *, memory_limit: str = MEMORY_LIMIT, threads: int | None = None
+) -> Iterator[DuckDBPyConnection]:
+    """An empty in-memory DuckDB; what it spills goes to a folder that is removed at the end.
+
+    Args:
+        memory_limit: what its buffers may hold before they spill, as DuckDB writes it.
+        threads: how many to use; None means one per core.
+    """
+    import duckdb
+
+    with TemporaryDirectory(prefix="leadflow-") as folder:
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "temp_directory": folder,
+            "memory_limit": memory_limit,
+            "preserve_insertion_order": False,
+        }
+        if threads is not None:
+            config["threads"] = threads
+        connection = duckdb.connect(":memory:", config=config)
+        try:
+            yield connection
+        finally:
+            connection.close()

@@ -1,0 +1,184 @@
+"""Folding the log into tables: chunks of events in, partial rows merged, tables out.
+
+The same code folds a live batch, a rebuild and a reading of the past.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from leadflow_projections.decoding import ASSUMED, Decoder
+from leadflow_projections.sql import (
+    Combined,
+    combined,
+    fields_of,
+    fold_select,
+    merge_select,
+    physical_columns,
+    quoted,
+)
+from leadflow_projections.views import view_select
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from duckdb import DuckDBPyConnection
+
+    from leadflow.persistence.store import Store
+    from leadflow_projections.algebra import Table
+
+COMPACT_ROWS: Final = 1_000_000
+"""Partial rows that may gather beside those of the last merge before they are merged again."""
+
+CHUNK_ROWS: Final = 245_760
+"""Events folded at once: enough to keep all cores busy, few enough to stay in memory."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def microseconds(moment: datetime) -> int:
+    """The moment in microseconds since the epoch, exactly."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedLog:
+    """What a reading of the log took in."""
+
+    position: int
+    """The last position that was read, whether or not its event counted."""
+    events: int
+    assumed: int
+    """Events that a reading as of a moment left out, since their time is only assumed."""
+
+
+class Fold:
+    """Takes chunks of log rows in, in any order; gives the tables' rows at the end."""
+
+    def __init__(
+        self,
+        connection: DuckDBPyConnection,
+        tables: Sequence[Table],
+        *,
+        as_of: int | None = None,
+    ) -> None:
+        """Begin a fold of these tables in an engine; `as_of` in microseconds since the epoch."""
+        self._connection = connection
+        self._as_of = as_of
+        self._groups = combined(tables)
+        self._decoder = Decoder(connection, fields_of(tables))
+        self._counted = "events"
+        if as_of is not None:
+            self._counted = (
+                f"(FROM events WHERE occurred_at <= {as_of} AND basis <> {ASSUMED})"
+            )
+        self._compacted = {group.table.name: 0 for group in self._groups}
+        self.position = 0
+        self.events = 0
+        self.assumed = 0
+        for group in self._groups:
+            columns = physical_columns(group.table).items()
+            declared = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns)
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE {group.table.name} ({declared})")
+
+    def add(self, chunk: pa.Table) -> None:
+        """Fold a chunk of log rows: position, originator_id, topic, state, recorded_at, …"""
+        if chunk.num_rows == 0:
+            return
+        execute = self._connection.execute
+        self._decoder.decode(chunk)
+        if self._as_of is not None:
+            self.assumed += self._number(f"FROM events WHERE basis = {ASSUMED}")
+        for group in self._groups:
+            execute(
+                f"INSERT INTO {group.table.name} "
+                f"{fold_select(group.table, self._counted, as_of=self._as_of)}"
+            )
+            rows = self._number(f"FROM {group.table.name}")
+            if rows > self._compacted[group.table.name] + COMPACT_ROWS:
+                self._compact(group)
+        self.events += chunk.num_rows
+        self.position = max(self.position, self._number("FROM events", "max(position)"))
+
+    def finish(self) -> None:
+        """Make a table of physical columns for each declared one, named `<table>__rows`."""
+        for group in self._groups:
+            self._compact(group)
+            for table in group.tables:
+                self._connection.execute(
+                    f"CREATE OR REPLACE TEMP TABLE {quoted(rows_name(table))} AS "
+                    f"{group.rows_of(table)}"
+                )
+            self._connection.execute(f"DROP TABLE {group.table.name}")
+        self._connection.execute("DROP TABLE IF EXISTS events")
+
+    def _compact(self, group: Combined) -> None:
+        name = group.table.name
+        self._connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {name} AS {merge_select(group.table, name)}"
+        )
+        self._compacted[name] = self._number(f"FROM {name}")
+
+    def _number(self, source: str, what: str = "count(*)") -> int:
+        ((number,),) = self._connection.execute(f"SELECT {what} {source}").fetchall()
+        return int(number or 0)
+
+
+def rows_name(table: Table) -> str:
+    """The name of the engine's table that holds a declared table's physical rows."""
+    return f"{table.name}__rows"
+
+
+def fold_log(
+    connection: DuckDBPyConnection,
+    store: Store,
+    tables: Sequence[Table],
+    *,
+    as_of: datetime | None = None,
+    known_at: datetime | None = None,
+    upto: int | None = None,
+    by_person: bool = False,
+) -> FoldedLog:
+    """Read the store's log and make one engine table per declared one, named like it.
+
+    The tables hold the public columns; instants are TIMESTAMP in UTC, maps MAP.
+
+    Args:
+        connection: the engine, see `open_engine`.
+        store: whose log is read.
+        tables: what is folded.
+        as_of: only events that had happened by then, in the order of the log; events of
+            assumed time are left out.
+        known_at: only events that the log had learnt of by then.
+        upto: only events up to this position.
+        by_person: one row for merged persons: their leads' rows merged, under the
+            survivor's id.
+    """
+    from leadflow_projections.log_reader import in_chunks, open_log
+    from leadflow_projections.persons import merge_persons
+
+    fold = Fold(connection, tables, as_of=None if as_of is None else microseconds(as_of))
+    limit = None if known_at is None else microseconds(known_at)
+    with open_log(store, upto=upto) as log:
+        for chunk in in_chunks(log, CHUNK_ROWS):
+            part = chunk if limit is None else _known_by(chunk, limit)
+            fold.add(part)
+            if part.num_rows < chunk.num_rows:
+                break  # recorded_at never falls with position: nothing after counts either
+    fold.finish()
+    for table in tables:
+        rows = rows_name(table)
+        if by_person:
+            merge_persons(connection, table, rows)
+        connection.execute(
+            f"CREATE OR REPLACE TABLE {quoted(table.name)} AS {view_select(table, rows, 'duckdb')}"
+        )
+    return FoldedLog(fold.position, fold.events, fold.assumed)
+
+
+def _known_by(chunk: pa.Table, limit: int) -> pa.Table:
+    import pyarrow.compute as pc
+
+    return chunk.filter(pc.less_equal(chunk["recorded_at"], limit))

@@ -1,0 +1,84 @@
+"""The child process that reads a log by ADBC and streams it to its parent as Arrow IPC.
+
+`python -m leadflow_projections.log_child` reads one line of JSON from stdin (a `Source`;
+it may hold a password, so it is no argument) and writes the stream to stdout. It imports
+little, since its start is part of every rebuild.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BATCH_ROWS: Final = 16_384
+_RANGE: Final = 262_144
+"""Positions read by one statement: a longer read would keep SQLite's write-ahead log long."""
+
+
+class Source(TypedDict):
+    """What to read: a SQLite URI or a PostgreSQL connection string, and which positions."""
+
+    dialect: Literal["sqlite", "postgresql"]
+    uri: str
+    after: int
+    end: int
+
+
+def main() -> None:
+    """Stream what the line on stdin asks for; a failure is one line on stderr and exit 1."""
+    import pyarrow as pa
+
+    source: Source = json.loads(sys.stdin.readline())
+    writer: Any = None
+    try:
+        with pa.PythonFile(sys.stdout.buffer, "w") as sink:
+            for batch in _batches(source):
+                writer = writer or pa.ipc.new_stream(sink, batch.schema)
+                writer.write_batch(batch)
+            if writer is not None:
+                writer.close()
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has what it wants
+        sys.exit(0)
+
+
+def _batches(source: Source) -> Iterator[pa.RecordBatch]:
+    with _connect(source) as connection, connection.cursor() as cursor:
+        if source["dialect"] == "sqlite":
+            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)})
+        first = source["after"] + 1
+        while first <= source["end"]:
+            last = min(first + _RANGE - 1, source["end"])
+            cursor.execute(_SELECT[source["dialect"]].format(first=first, last=last))
+            with cursor.fetch_record_batch() as reader:
+                yield from reader
+            first = last + 1
+
+
+_COLUMNS: Final = "position, {id}, originator_version, topic, state, recorded_at"
+_WHERE: Final = " FROM stored_events WHERE position BETWEEN {first} AND {last} ORDER BY position"
+_SELECT: Final = {
+    "sqlite": "SELECT " + _COLUMNS.replace("{id}", "originator_id") + _WHERE,
+    "postgresql": "SELECT "
+    + _COLUMNS.replace("{id}", "originator_id::text AS originator_id").replace(
+        "originator_version", "originator_version::bigint AS originator_version"
+    )
+    + _WHERE,
+}
+
+
+def _connect(source: Source) -> Any:
+    if source["dialect"] == "sqlite":
+        import adbc_driver_sqlite.dbapi as driver
+    else:
+        import adbc_driver_postgresql.dbapi as driver
+    return driver.connect(source["uri"], autocommit=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""Reading the log by columns: Arrow record batches, in order of position.
+
+A short range comes over the store's own connection. A long one of a SQLite file is read
+by ADBC, which must never be in one process with `sqlite3` on one file, so a child process
+reads it and streams Arrow IPC through a pipe; the pipe's size is the backpressure.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from leadflow.errors import StoreError
+from leadflow_projections.log_child import Source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from leadflow.persistence.store import Cursor, Store
+
+IN_PROCESS_EVENTS: Final = 20_000
+"""Up to so many events the start of a child costs more than it saves."""
+
+_PAGE: Final = 5_000
+
+
+def log_schema() -> pa.Schema:
+    """The columns of a log batch; `recorded_at` in microseconds since the epoch."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("position", pa.int64()),
+            ("originator_id", pa.string()),
+            ("originator_version", pa.int64()),
+            ("topic", pa.string()),
+            ("state", pa.binary()),
+            ("recorded_at", pa.int64()),
+        ]
+    )
+
+
+@contextmanager
+def open_log(
+    store: Store, *, after: int = 0, upto: int | None = None
+) -> Iterator[Iterator[pa.RecordBatch]]:
+    """The log's events after a position, up to and with another, as record batches.
+
+    Without `upto` it ends where the log ends at the start. Leaving the block early stops
+    the reading; nothing is left running.
+    """
+    end = store.head().position
+    end = end if upto is None else min(end, upto)
+    source = _source(store, after, end) if end - after > IN_PROCESS_EVENTS else None
+    batches = _pages(store, after, end) if source is None else _in_child(source)
+    try:
+        yield batches
+    finally:
+        batches.close()
+
+
+def in_chunks(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """Gather batches into tables of at least so many rows; the last may be smaller."""
+    import pyarrow as pa
+
+    gathered: list[pa.RecordBatch] = []
+    for batch in batches:
+        gathered.append(batch)
+        if sum(part.num_rows for part in gathered) >= rows:
+            yield pa.Table.from_batches(gathered)
+            gathered = []
+    if gathered:
+        yield pa.Table.from_batches(gathered)
+
+
+def read_log(store: Store, *, after: int = 0, upto: int | None = None) -> pa.RecordBatchReader:
+    """The same as one Arrow reader, for engines that pull for themselves; read it to its end."""
+    import pyarrow as pa
+
+    def batches() -> Generator[pa.RecordBatch, None, None]:
+        with open_log(store, after=after, upto=upto) as log:
+            yield from log
+
+    return pa.RecordBatchReader.from_batches(log_schema(), batches())
+
+
+def batch_of(rows: Sequence[Sequence[Any]]) -> pa.RecordBatch:
+    """Rows of the log, in the columns of `log_schema`, as one record batch."""
+    import pyarrow as pa
+
+    schema = log_schema()
+    columns = zip(*rows, strict=True) if rows else ([] for _ in schema)
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def log_rows(cursor: Cursor, dialect: str, after: int, end: int) -> list[Sequence[Any]]:
+    """The log's rows after a position, up to and with another, over a store's cursor."""
+    cursor.execute(_SELECT[dialect], (after, end))
+    rows: list[Sequence[Any]] = cursor.fetchall()
+    return rows
+
+
+_SELECT: Final = {
+    "sqlite": (
+        "SELECT position, originator_id, originator_version, topic, state, recorded_at "
+        "FROM stored_events WHERE position > ? AND position <= ? ORDER BY position"
+    ),
+    "postgresql": (
+        "SELECT position, originator_id::text, originator_version, topic, state, recorded_at "
+        "FROM stored_events WHERE position > %s AND position <= %s ORDER BY position"
+    ),
+}
+
+
+def _pages(store: Store, after: int, end: int) -> Generator[pa.RecordBatch, None, None]:
+    while after < end:
+        upto = min(after + _PAGE, end)
+        with store.transaction(write=False) as cursor:
+            rows = log_rows(cursor, store.dialect, after, upto)
+        yield batch_of(rows)
+        after = upto
+
+
+def _source(store: Store, after: int, end: int) -> Source | None:
+    """What a child would read of this store; None where only this process can read it."""
+    if store.dialect == "sqlite":
+        place = getattr(store, "connections").place  # noqa: B009
+        if place.file is None:
+            return None
+        extra = "&immutable=1" if place.access == "immutable" else ""
+        uri = f"file:{quote(str(place.file))}?mode=ro{extra}"
+        return Source(dialect="sqlite", uri=uri, after=after, end=end)
+    return None
+
+
+def _in_child(source: Source) -> Generator[pa.RecordBatch, None, None]:
+    """Start a child that reads the log; the generator's end, or `close`, ends the child."""
+    import pyarrow as pa
+
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-m", "leadflow_projections.log_child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(json.dumps(source).encode() + b"\n")
+        child.stdin.close()
+        reached = source["after"]
+        try:
+            with pa.ipc.open_stream(child.stdout) as stream:
+                for batch in stream:
+                    yield batch
+                    reached = batch["position"][-1].as_py() if batch.num_rows else reached
+        except (pa.ArrowException, OSError) as error:
+            raise _failed(child, reached) from error
+        if child.wait() != 0:
+            raise _failed(child, reached)
+    finally:
+        child.kill()
+        child.wait()
+        for pipe in (child.stdin, child.stdout, child.stderr):
+            _close(pipe)
+
+
+def _failed(child: subprocess.Popen[bytes], reached: int) -> StoreError:
+    said = child.stderr.read().decode(errors="replace").strip() if child.stderr else ""
+    why = said.splitlines()[-1] if said else f"it ended with {child.wait()}"
+    return StoreError(
+        f"the process that reads the log failed after position {reached}: {why}",
+        hint="Run the command again; nothing that it had begun is in use.",
+    )
+
+
+def _close(pipe: IO[bytes] | None) -> None:
+    if pipe is not None:
+        with suppress(OSError):
+            pipe.close()

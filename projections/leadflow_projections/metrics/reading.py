@@ -1,0 +1,124 @@
+"""From the store's log to figures: fold what is asked about, once, and count it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from leadflow_projections.engine import open_engine
+from leadflow_projections.folding import fold_log
+from leadflow_projections.log_reader import open_log
+from leadflow_projections.metrics.cycles import FIELDS, make_cycles
+from leadflow_projections.metrics.fields import (
+    DIMENSION,
+    ENRICHED,
+    UnknownField,
+    resolve,
+    table_with,
+    wanted,
+)
+from leadflow_projections.metrics.funnel import DEFAULT_STEPS, compute_funnel
+from leadflow_projections.metrics.measuring import compute_durations
+from leadflow_projections.metrics.selection import Reading, Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from datetime import datetime
+
+    from duckdb import DuckDBPyConnection
+
+    from leadflow.domain.stages import Stage
+    from leadflow.persistence.store import Store
+    from leadflow_projections.metrics.durations import Durations
+    from leadflow_projections.metrics.figures import Funnel
+
+
+def read_funnel(
+    store: Store,
+    selection: Selection | None = None,
+    *,
+    as_of: datetime | None = None,
+    known_at: datetime | None = None,
+    steps: Sequence[Stage] = DEFAULT_STEPS,
+    strict: bool = False,
+    list_leads: bool = False,
+) -> Funnel:
+    """The funnel of a store's log.
+
+    Args:
+        store: whose log is read; no projection need run.
+        selection: which cycles, grouped by what; None means all, as one.
+        as_of: what had happened by then (inclusive); None means everything.
+        known_at: what the log had learnt of by then (inclusive).
+        steps: the steps shown, in the order of the process.
+        strict: count entered steps only, not those that were skipped.
+        list_leads: give the leads behind every figure too.
+
+    Raises:
+        UnknownField: when the selection names a field that no lead has.
+    """
+    selection = selection or Selection()
+    with _cycles(store, selection, as_of, known_at) as (connection, reading):
+        return compute_funnel(
+            connection, reading, selection, steps=steps, strict=strict, list_leads=list_leads
+        )
+
+
+def read_durations(
+    store: Store,
+    selection: Selection | None = None,
+    *,
+    as_of: datetime | None = None,
+    known_at: datetime | None = None,
+    list_leads: bool = False,
+) -> Durations:
+    """Lead time and time to handover; the arguments are those of `read_funnel`."""
+    selection = selection or Selection()
+    with _cycles(store, selection, as_of, known_at) as (connection, reading):
+        return compute_durations(connection, reading, selection, list_leads=list_leads)
+
+
+@contextmanager
+def _cycles(
+    store: Store, selection: Selection, as_of: datetime | None, known_at: datetime | None
+) -> Generator[tuple[DuckDBPyConnection, Reading]]:
+    fields = wanted(selection.fields)
+    with open_engine() as connection:
+        folded = fold_log(
+            connection,
+            store,
+            [table_with(fields)],
+            as_of=as_of,
+            known_at=known_at,
+            by_person=True,
+        )
+        try:
+            named = resolve(connection, fields)
+        except UnknownField as unknown:
+            known = [*FIELDS, *_own_fields(connection, store)]
+            raise UnknownField(unknown.field, known) from None
+        make_cycles(connection, zone=selection.zone, named=named)
+        reading = Reading(
+            position=folded.position,
+            moment=as_of or known_at or store.now(),
+            as_of=as_of,
+            known_at=known_at,
+            assumed=folded.assumed,
+        )
+        yield connection, reading
+
+
+def _own_fields(connection: DuckDBPyConnection, store: Store) -> list[str]:
+    """The dimensions and enriched fields that the log's leads have."""
+    found: set[str] = set()
+    with open_log(store) as log:
+        for chunk in log:
+            connection.register("chunk", chunk)
+            for path, prefix in (("dimensions", DIMENSION), ("fields", ENRICHED)):
+                rows = connection.execute(
+                    f"SELECT DISTINCT unnest(json_keys(decode(state), '$.{path}')) FROM chunk "
+                    "WHERE topic = 'lead.enriched'"
+                ).fetchall()
+                found.update(prefix + name for (name,) in rows)
+            connection.unregister("chunk")
+    return sorted(found)

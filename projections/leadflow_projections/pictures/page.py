@@ -1,0 +1,2 @@
+def funnel_page(f):
+    return ""
