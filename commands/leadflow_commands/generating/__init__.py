@@ -1,0 +1,1 @@
+"""Synthetic histories: a believable year of leads, for a look round, trials and load."""

@@ -1,0 +1,1 @@
+"""Reading other systems' files: what they hold becomes facts in the log."""

@@ -1,0 +1,104 @@
+"""Progress of long work: a bar on a terminal, one plain line each ten seconds elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Literal, Self
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+EVERY_SECONDS: Final = 10.0
+
+
+class Progress:
+    """Used in a `with` block; told of the work done by `advance` or `reach`."""
+
+    def __init__(
+        self,
+        label: str,
+        total: int | None,
+        *,
+        mode: Literal["bar", "plain", "json", "silent"],
+        color: bool = False,
+    ) -> None:
+        self.label = label
+        self.total = total
+        self.done = 0
+        self._mode = mode
+        self._color = color
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
+        self._began = self._said = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._began = self._said = time.monotonic()
+        if self._mode == "bar":
+            self._bar = _bar(self._color)
+            self._task = self._bar.add_task(self.label, total=self.total)
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def advance(self, count: int = 1) -> None:
+        """So much more is done."""
+        self.reach(self.done + count)
+
+    def reach(self, done: int, total: int | None = None) -> None:
+        """So much is done in all; the total may still grow."""
+        self.done = done
+        self.total = self.total if total is None else total
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=done, total=self.total)
+        elif self._mode in ("plain", "json") and time.monotonic() - self._said >= EVERY_SECONDS:
+            self._said = time.monotonic()
+            self._say()
+
+    def _say(self) -> None:
+        seconds = self._said - self._began
+        rate = round(self.done / seconds) if seconds > 0 else 0
+        if self._mode == "json":
+            from leadflow_commands.output import as_json
+
+            state = {
+                "label": self.label,
+                "done": self.done,
+                "total": self.total,
+                "per_second": rate,
+            }
+            click.echo(as_json({"progress": state}, indent=False), err=True)
+            return
+        share = f" of {self.total:,} ({self.done / self.total:.0%})" if self.total else ""
+        click.echo(f"{self.label}: {self.done:,}{share}, {rate:,}/s", err=True)
+
+
+def _bar(color: bool) -> Bar:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as Bar
+
+    return Bar(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True, no_color=not color),
+        transient=True,
+    )
