@@ -213,9 +213,41 @@ def sqlite_file(store: Store) -> Path | None:
     return parsed.path if isinstance(parsed, SQLiteURL) else None
 
 
+def _read_models(store: Store) -> Iterator[Finding]:
+    from leadflow_projections.runtime import list_projections, status
+
+    end = store.head().position
+    builds = status(store)
+    for build in builds:
+        name = build["projection"]
+        if build["position"] > end:
+            yield Finding(
+                name,
+                Verdict.WRONG,
+                f"its checkpoint {build['position']:,} lies beyond the log's end {end:,}: "
+                "the log was restored from an older copy",
+                f"leadflow projections rebuild {name}",
+            )
+        elif build["last_error"]:
+            hint = f"mend what it names, then: leadflow projections run {name}"
+            yield Finding(name, Verdict.WARNING, f"stopped: {build['last_error']}", hint)
+    for row in list_projections(store):
+        if row["live_build"] is not None and not row["current"]:
+            yield Finding(
+                row["projection"],
+                Verdict.WARNING,
+                "was built by another definition than this program's",
+                f"leadflow projections rebuild {row['projection']}",
+            )
+    behind = max((build["lag_events"] for build in builds if build["role"] == "live"), default=0)
+    says = f"at most {behind:,} events behind the log" if builds else "none is built yet"
+    yield Finding("read models", Verdict.OK, says)
+
+
 _STORE_CHECKS: Final[tuple[Callable[[Store], Iterator[Finding]], ...]] = (
     _end_of_log,
     _key_file,
     _clock,
     _disk,
+    _read_models,
 )

@@ -200,7 +200,7 @@ def _cell(value: object) -> object:
 
 def _parquet(flat: Flat) -> bytes:
     import pyarrow as pa
-    import pyarrow.parquet as pq
+    from pyarrow import parquet
 
     types: dict[str, pa.DataType] = {
         "timestamp": pa.timestamp("us", tz="UTC"),
@@ -212,6 +212,6 @@ def _parquet(flat: Flat) -> bytes:
     schema = pa.schema([(name, types[_TYPES.get(name, "integer")]) for name in flat.columns])
     rows = [{name: row[name] for name in flat.columns} for row in flat.rows]
     target = pa.BufferOutputStream()
-    write: Any = pq.write_table  # pyarrow gives it no whole type
-    write(pa.Table.from_pylist(rows, schema=schema), target)
+    writer: Any = parquet  # its functions have no whole types
+    writer.write_table(pa.Table.from_pylist(rows, schema=schema), target)
     return target.getvalue().to_pybytes()

@@ -162,7 +162,13 @@ def _data(event: e.LogEvent, *, personal: bool) -> dict[str, Any]:
     if not personal:
         wanted.discard("personal")
     given = event.model_dump(mode="json", include=wanted, exclude_none=True)
-    return {name: value for name, value in given.items() if value not in ({}, [], {"other": {}})}
+    if "personal" in given:
+        given["personal"] = _filled(given["personal"])
+    return _filled(given)
+
+
+def _filled(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value not in ({}, [])}
 
 
 def _text(given: Mapping[str, object], attribute: str) -> str:

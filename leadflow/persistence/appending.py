@@ -14,18 +14,9 @@ from leadflow.errors import CommandRecorded, Conflict, PolicyChanged
 from leadflow.persistence.chain import event_hash
 from leadflow.persistence.codec import SealedEvent, checked, encode, has_personal
 from leadflow.persistence.keys import Keys, LeadKey
-from leadflow.persistence.store import Append, Appended, CommandRow, Head, NewCommand
+from leadflow.persistence.store import Append, Appended, CommandRow, Encoded, Head, NewCommand
 
 _POLICY: Final = PolicyActivated.topic
-
-
-class Encoded(NamedTuple):
-    """One event before it has its place."""
-
-    lead_id: UUID
-    version: int
-    topic: str
-    state: bytes
 
 
 class Row(NamedTuple):
@@ -70,11 +61,10 @@ def encode_batch(append: Append, keys: Keys) -> Batch:
         checked(event)
     lead_keys = _lead_keys((*append.genesis, *append.events), keys)
     new_keys = {lead: key.wrapped for lead, key in lead_keys.items() if key.new}
-    sealed = stored_batch(append.sealed)
     return Batch(
-        events=_encoded(append.events, lead_keys) + sealed.events,
+        events=[*_encoded(append.events, lead_keys), *append.encoded],
         genesis=_encoded(append.genesis, lead_keys),
-        new_keys=new_keys | sealed.new_keys,
+        new_keys={**new_keys, **append.encoded_keys},
         request=append,
     )
 
@@ -142,15 +132,15 @@ def _chained(
     rows: list[Row] = []
     position, last = head.position, head.hash
     topics: dict[str, bytes] = {}
-    texts: dict[UUID, str] = {}
+    leads: dict[UUID, tuple[str | UUID, bytes]] = {}
     for lead_id, version, topic, state in events:
         position += 1
         name = topics.get(topic) or topics.setdefault(topic, topic.encode())
-        last = event_hash(last, position, lead_id.bytes, version, recorded_at, name, state)
-        column: str | UUID = lead_id
-        if id_as_text:
-            column = texts.get(lead_id) or texts.setdefault(lead_id, str(lead_id))
-        rows.append(Row(position, column, version, topic, state, recorded_at, last))
+        forms = leads.get(lead_id)
+        if forms is None:
+            forms = leads[lead_id] = (str(lead_id) if id_as_text else lead_id, lead_id.bytes)
+        last = event_hash(last, position, forms[1], version, recorded_at, name, state)
+        rows.append(Row(position, forms[0], version, topic, state, recorded_at, last))
     return rows, last
 
 

@@ -30,45 +30,55 @@ _HINT: Final = (
 )
 
 
+_Identity = tuple[int, int]
+_INDEX: Final = "-shm"
+"""The index of the write-ahead log: SQLite's locks in WAL mode lie on this file."""
+
+
 class _Guard:
-    """The files that this process holds by `sqlite3`."""
+    """The files that this process holds by `sqlite3`, by inode and device."""
 
     def __init__(self) -> None:
-        self._held: Counter[str] = Counter()
+        self._held: Counter[_Identity] = Counter()
+        self._names: dict[_Identity, str] = {}
         self._lock = Lock()
         self._hooked = False
         os.register_at_fork(after_in_child=self._forget)
 
-    def register(self, file: Path) -> None:
+    def register(self, file: Path) -> _Identity:
+        identity = _identity(str(file))
         with self._lock:
             if not self._hooked:
                 sys.addaudithook(self._audit)
                 self._hooked = True
-            self._held[str(file)] += 1
+            self._held[identity] += 1
+            self._names[identity] = str(file)
+        return identity
 
-    def unregister(self, file: Path) -> None:
+    def unregister(self, identity: _Identity) -> None:
         with self._lock:
-            self._held[str(file)] -= 1
-            if self._held[str(file)] <= 0:
-                del self._held[str(file)]
+            self._held[identity] -= 1
+            if self._held[identity] <= 0:
+                del self._held[identity]
+                del self._names[identity]
 
     def holds(self, path: str) -> str | None:
         """The registered file that a path leads to, or None."""
-        held = tuple(self._held)
-        if not held:
+        if not self._names:
             return None
         with suppress(OSError, ValueError):
-            status = os.stat(path)  # noqa: PTH116 - a Path costs as much again, on every open
-            for file in held:
-                for locked in (file, file + "-shm"):
+            identity = _identity(path)
+            if identity in self._names:
+                return self._names[identity]
+            if path.endswith(_INDEX):  # made anew at times, so not known by its identity
+                for name in tuple(self._names.values()):
                     with suppress(OSError):
-                        other = os.stat(locked)  # noqa: PTH116
-                        if (status.st_ino, status.st_dev) == (other.st_ino, other.st_dev):
-                            return locked
+                        if identity == _identity(name + _INDEX):
+                            return name + _INDEX
         return None
 
     def _audit(self, event: str, arguments: tuple[object, ...]) -> None:
-        if event != "open" or not self._held:
+        if event != "open" or not self._names:
             return
         path = arguments[0]
         if isinstance(path, bytes | str):
@@ -84,19 +94,25 @@ class _Guard:
         # Locks are not inherited, and the child closes none of what it inherited.
         self._lock = Lock()
         self._held.clear()
+        self._names.clear()
+
+
+def _identity(path: str) -> _Identity:
+    status = os.stat(path)  # noqa: PTH116 - asked at every open, where a Path costs as much again
+    return status.st_ino, status.st_dev
 
 
 _GUARD: Final = _Guard()
 
 
-def register(file: Path) -> None:
-    """Say that this process holds a file by `sqlite3` (an absolute path)."""
-    _GUARD.register(file)
+def register(file: Path) -> tuple[int, int]:
+    """Say that this process holds a file by `sqlite3`; returns what to unregister it by."""
+    return _GUARD.register(file)
 
 
-def unregister(file: Path) -> None:
+def unregister(identity: tuple[int, int]) -> None:
     """Say that it holds it once less."""
-    _GUARD.unregister(file)
+    _GUARD.unregister(identity)
 
 
 def refuse_in_process(path: Path | str) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
 from uuid import UUID
 
-from eventsourcing.persistence import ApplicationRecorder, Mapper, Notification, StoredEvent
+from eventsourcing.persistence import ApplicationRecorder, Mapper, Notification
 
 from leadflow.domain.events import LogEvent
 
@@ -74,9 +74,18 @@ class NewCommand:
     command_id: UUID
     fingerprint: bytes
     first: int
-    """Index of its first event in `Append.events`, those of `Append.sealed` counted on."""
+    """Index of its first event in `Append.events`, those of `Append.encoded` counted on."""
     count: int
     """How many events it recorded; may be 0."""
+
+
+class Encoded(NamedTuple):
+    """One event before it has its place, its personal part sealed."""
+
+    lead_id: UUID
+    version: int
+    topic: str
+    state: bytes
 
 
 @dataclass(frozen=True)
@@ -87,8 +96,10 @@ class Append:
     commands: Sequence[NewCommand] = ()
     genesis: Sequence[LogEvent] = ()
     """Recorded before `events` when, under the lock, the log turns out to be empty."""
-    sealed: Sequence[StoredEvent] = ()
-    """Recorded after `events`: what the mapper has encoded before, in another process maybe."""
+    encoded: Sequence[Encoded] = ()
+    """Recorded after `events`: what was encoded before, in another process maybe."""
+    encoded_keys: Mapping[UUID, bytes] = field(default_factory=dict[UUID, bytes])
+    """The wrapped data keys of the leads that are new in `encoded`."""
     expect_policy: int | None = None
     """The `policy_position` that the events were decided under."""
     aliases: Sequence[tuple[str, UUID]] = ()

@@ -307,6 +307,8 @@ class Table:
     """A shown column is the first of the named columns that is known."""
     only: tuple[Condition, ...] = ()
     """What must hold of a row's columns for the view to show it."""
+    indexed: tuple[str, ...] = ()
+    """Columns by which rows are looked up where they have a value."""
 
     def __post_init__(self) -> None:
         named = {name: replace(column, name=name) for name, column in self.columns.items()}

@@ -34,9 +34,7 @@ from leadflow_projections.stage_board import MERGED_INTO, OWNER, REVENUE, from_c
 
 def _entries() -> dict[str, Column]:
     """The first entry into each stage: shown as `<stage>_at` and `<stage>_basis`."""
-    return {
-        stage.value: least(take(ENTRY, when=equal("entered", stage.value))) for stage in Stage
-    }
+    return {stage.value: least(take(ENTRY, when=equal("entered", stage.value))) for stage in Stage}
 
 
 def _visits() -> dict[str, Column]:
@@ -70,6 +68,7 @@ CONVERSION_TABLE: Final = Table(
         "erased": of_lead(ever("lead.erased")),
         "irregular": ever(when=given("irregular")),
     },
+    indexed=("merged_into",),
     shown={"began": ("opened", "first_entry", "first_event")},
 )
 

@@ -5,12 +5,16 @@ The same code folds a live batch, a rebuild and a reading of the past.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from leadflow_projections.decoding import ASSUMED, Decoder
+from leadflow_projections.ahead import ahead
+from leadflow_projections.decoding import ASSUMED, decode_select
+from leadflow_projections.judging import trusted
+from leadflow_projections.log_reader import in_chunks
+from leadflow_projections.moments import microseconds
 from leadflow_projections.sql import (
     Combined,
     combined,
@@ -32,15 +36,8 @@ if TYPE_CHECKING:
 COMPACT_ROWS: Final = 1_000_000
 """Partial rows that may gather beside those of the last merge before they are merged again."""
 
-CHUNK_ROWS: Final = 245_760
+CHUNK_ROWS: Final = 65_536
 """Events folded at once: enough to keep all cores busy, few enough to stay in memory."""
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def microseconds(moment: datetime) -> int:
-    """The moment in microseconds since the epoch, exactly."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +64,13 @@ class Fold:
         """Begin a fold of these tables in an engine; `as_of` in microseconds since the epoch."""
         self._connection = connection
         self._as_of = as_of
+        self.tables = tuple(tables)
         self._groups = combined(tables)
-        self._decoder = Decoder(connection, fields_of(tables))
+        self._group_of = {t.name: group for group in self._groups for t in group.tables}
+        self._decode = decode_select(fields_of(tables), "chunk")
         self._counted = "events"
         if as_of is not None:
-            self._counted = (
-                f"(FROM events WHERE occurred_at <= {as_of} AND basis <> {ASSUMED})"
-            )
+            self._counted = f"(FROM events WHERE occurred_at <= {as_of} AND basis <> {ASSUMED})"
         self._compacted = {group.table.name: 0 for group in self._groups}
         self.position = 0
         self.events = 0
@@ -84,11 +81,15 @@ class Fold:
             connection.execute(f"CREATE OR REPLACE TEMP TABLE {group.table.name} ({declared})")
 
     def add(self, chunk: pa.Table) -> None:
-        """Fold a chunk of log rows: position, originator_id, topic, state, recorded_at, …"""
+        """Fold a chunk of log rows that `judging.trusted` has gone through."""
         if chunk.num_rows == 0:
             return
         execute = self._connection.execute
-        self._decoder.decode(chunk)
+        self._connection.register("chunk", chunk)
+        try:
+            execute(f"CREATE OR REPLACE TEMP TABLE events AS {self._decode}")
+        finally:
+            self._connection.unregister("chunk")
         if self._as_of is not None:
             self.assumed += self._number(f"FROM events WHERE basis = {ASSUMED}")
         for group in self._groups:
@@ -104,13 +105,24 @@ class Fold:
 
     def finish(self) -> None:
         """Make a table of physical columns for each declared one, named `<table>__rows`."""
+        for table in self.tables:
+            self._connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE {quoted(rows_name(table))} AS {self.rows_of(table)}"
+            )
+        self.clear()
+
+    def rows_of(self, table: Table, *, and_rows: str | None = None) -> str:
+        """The statement that gives a table's rows; see `Combined.rows_of`."""
+        return self._group_of[table.name].rows_of(table, and_rows=and_rows)
+
+    def keys_of(self, table: Table) -> str:
+        """The statement that gives the keys of a table's rows that the events touch."""
+        keys = ", ".join(map(quoted, table.key))
+        return f"SELECT DISTINCT {keys} FROM {self._group_of[table.name].table.name}"
+
+    def clear(self) -> None:
+        """Give back what the fold holds in the engine."""
         for group in self._groups:
-            self._compact(group)
-            for table in group.tables:
-                self._connection.execute(
-                    f"CREATE OR REPLACE TEMP TABLE {quoted(rows_name(table))} AS "
-                    f"{group.rows_of(table)}"
-                )
             self._connection.execute(f"DROP TABLE {group.table.name}")
         self._connection.execute("DROP TABLE IF EXISTS events")
 
@@ -156,17 +168,14 @@ def fold_log(
         by_person: one row for merged persons: their leads' rows merged, under the
             survivor's id.
     """
-    from leadflow_projections.log_reader import in_chunks, open_log
+    from leadflow_projections.log_reader import open_log
     from leadflow_projections.persons import merge_persons
 
     fold = Fold(connection, tables, as_of=None if as_of is None else microseconds(as_of))
     limit = None if known_at is None else microseconds(known_at)
-    with open_log(store, upto=upto) as log:
-        for chunk in in_chunks(log, CHUNK_ROWS):
-            part = chunk if limit is None else _known_by(chunk, limit)
-            fold.add(part)
-            if part.num_rows < chunk.num_rows:
-                break  # recorded_at never falls with position: nothing after counts either
+    with open_log(store, upto=upto) as log, ahead(trusted_chunks(log, limit)) as chunks:
+        for chunk in chunks:
+            fold.add(chunk)
     fold.finish()
     for table in tables:
         rows = rows_name(table)
@@ -176,6 +185,17 @@ def fold_log(
             f"CREATE OR REPLACE TABLE {quoted(table.name)} AS {view_select(table, rows, 'duckdb')}"
         )
     return FoldedLog(fold.position, fold.events, fold.assumed)
+
+
+def trusted_chunks(
+    log: Iterable[pa.RecordBatch], known_at: int | None = None
+) -> Iterator[pa.Table]:
+    """The log in chunks that a fold takes, up to what it had learnt of by `known_at` (µs)."""
+    for chunk in in_chunks(log, CHUNK_ROWS):
+        known = chunk if known_at is None else _known_by(chunk, known_at)
+        yield trusted(known)
+        if known.num_rows < chunk.num_rows:
+            return  # recorded_at never falls with position: nothing after counts either
 
 
 def _known_by(chunk: pa.Table, limit: int) -> pa.Table:

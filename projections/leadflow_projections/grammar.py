@@ -23,7 +23,6 @@ from pydantic.fields import FieldInfo
 
 from leadflow.domain import values
 from leadflow.domain.events import BY_TOPIC, LogEvent
-from leadflow_projections.sql import literal
 
 MOST_BYTES: Final = 10_000
 """A longer state might hold a text that is too long; the model is asked."""
@@ -38,21 +37,13 @@ _DATE: Final = (
     r"|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
 )
 _INSTANT: Final = rf'"{_DATE}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{{6}})?Z"'
-_UUID: Final = r'"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"'
+UUID_PATTERN: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_UUID: Final = f'"{UUID_PATTERN}"'
 _WHOLE: Final = r"(?:0|-?[1-9]\d{0,17})"
 
 
 class _Unknown(Exception):  # noqa: N818 - it never leaves this module
     """A kind of field that no pattern is known for."""
-
-
-def expected_sql(topic: str, text: str) -> str:
-    """A condition on an event's topic and state: true where the state needs no further look."""
-    arms = " ".join(
-        f"WHEN {literal(name)} THEN regexp_full_match({text}, {literal(pattern)})"
-        for name, pattern in patterns().items()
-    )
-    return f"strlen({text}) <= {MOST_BYTES} AND CASE {topic} {arms} ELSE false END"
 
 
 @cache

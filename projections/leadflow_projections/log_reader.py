@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote
 
 from leadflow.errors import StoreError
@@ -21,6 +21,8 @@ from leadflow_projections.log_child import Source
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from leadflow.persistence.postgres.store import PostgresStore
+    from leadflow.persistence.sqlite.store import SQLiteStore
     from leadflow.persistence.store import Cursor, Store
 
 IN_PROCESS_EVENTS: Final = 20_000
@@ -64,7 +66,7 @@ def open_log(
         batches.close()
 
 
-def in_chunks(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+def in_chunks(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
     """Gather batches into tables of at least so many rows; the last may be smaller."""
     import pyarrow as pa
 
@@ -129,14 +131,15 @@ def _pages(store: Store, after: int, end: int) -> Generator[pa.RecordBatch, None
 
 def _source(store: Store, after: int, end: int) -> Source | None:
     """What a child would read of this store; None where only this process can read it."""
-    if store.dialect == "sqlite":
-        place = getattr(store, "connections").place  # noqa: B009
-        if place.file is None:
-            return None
-        extra = "&immutable=1" if place.access == "immutable" else ""
-        uri = f"file:{quote(str(place.file))}?mode=ro{extra}"
-        return Source(dialect="sqlite", uri=uri, after=after, end=end)
-    return None
+    if store.dialect == "postgresql":
+        uri = cast("PostgresStore", store).dsn
+        return Source(dialect="postgresql", uri=uri, after=after, end=end)
+    place = cast("SQLiteStore", store).connections.place
+    if place.file is None:
+        return None
+    extra = "&immutable=1" if place.access == "immutable" else ""
+    uri = f"file:{quote(str(place.file))}?mode=ro{extra}"
+    return Source(dialect="sqlite", uri=uri, after=after, end=end)
 
 
 def _in_child(source: Source) -> Generator[pa.RecordBatch, None, None]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from leadflow_projections.engine import open_engine
 from leadflow_projections.folding import Fold, rows_name
+from leadflow_projections.judging import trusted
 from leadflow_projections.sql import merge_select, physical_columns, quoted
 
 if TYPE_CHECKING:
@@ -54,11 +55,10 @@ def fold(tables: Sequence[Table], log: pa.Table, *, as_of: int | None = None) ->
     """
     with open_engine() as engine:
         folding = Fold(engine, tables, as_of=as_of)
-        folding.add(log)
+        folding.add(trusted(log))
         folding.finish()
         return [
-            engine.sql(at_rest_select(table, rows_name(table))).to_arrow_table()
-            for table in tables
+            engine.sql(at_rest_select(table, rows_name(table))).to_arrow_table() for table in tables
         ]
 
 

@@ -40,7 +40,7 @@ from leadflow_projections.stage_board import CONFIRMED_AT, MERGED_INTO, POINTS, 
 _READY, _CLAIMED, _HANDED_OVER = "lead.became_sales_ready", "lead.claimed", "lead.handed_over"
 _ENTERS: Final = given("entered")
 _DUE: Final = instant("response_due", stamped=True)
-_CLAIM_ENDS: Final = (nothing("lead.released"), nothing(when=_ENTERS))
+_CLAIM_ENDS: Final = (nothing(when=_ENTERS), nothing("lead.released"))
 
 SALES_QUEUE: Final = Projection(
     name="sales_queue",
@@ -63,8 +63,8 @@ SALES_QUEUE: Final = Projection(
                     take(_DUE, _HANDED_OVER, blank=True),
                     nothing("lead.returned"),
                 ),
-                "claimed_by": last(take(text("owner"), _CLAIMED), *_CLAIM_ENDS),
-                "lease_until": last(take(instant("lease_until"), _CLAIMED), *_CLAIM_ENDS),
+                "claimed_by": last(*_CLAIM_ENDS, take(text("owner"), _CLAIMED)),
+                "lease_until": last(*_CLAIM_ENDS, take(instant("lease_until"), _CLAIMED)),
                 "contacted_at": last(take(OCCURRED_AT, "lead.contacted")),
                 "contact_position": last(take(POSITION, "lead.contacted")),
                 "handed_over_at": last(take(OCCURRED_AT, _HANDED_OVER)),
@@ -78,6 +78,7 @@ SALES_QUEUE: Final = Projection(
                 "merged_into": hidden(MERGED_INTO),
                 "erased": hidden(ever("lead.erased")),
             },
+            indexed=("merged_into",),
             only=(equal("stage", Stage.SALES_READY), absent("erased"), absent("merged_into")),
         ),
     ),

@@ -262,7 +262,9 @@ def _in_scope(table: Table, rows: str, names: str) -> str:
     if not scoped:
         return f"FROM {rows}"
     scoped |= {table.companions[name] for name in scoped if name in table.companions}
-    replaced = ", ".join(f"CASE WHEN cycle = top THEN {quoted(c)} END AS {quoted(c)}" for c in sorted(scoped))
+    replaced = ", ".join(
+        f"CASE WHEN cycle = top THEN {quoted(c)} END AS {quoted(c)}" for c in sorted(scoped)
+    )
     top = f"SELECT *, max(cycle) OVER (PARTITION BY {names}) AS top FROM {rows}"
     return f"SELECT * EXCLUDE (top) REPLACE ({replaced}) FROM ({top})"
 
@@ -335,8 +337,11 @@ class Combined:
         key = LEAD_GRAIN if is_lead_grain(tables[0]) else tables[0].key
         self.table = Table(name, key, {alias: column for column, alias in self._alias.items()})
 
-    def rows_of(self, table: Table) -> str:
-        """The statement that gives this table's rows out of the combined one's."""
+    def rows_of(self, table: Table, *, and_rows: str | None = None) -> str:
+        """The statement that gives this table's rows out of the combined one's partial rows.
+
+        `and_rows` names a relation of further partial rows of the table, to be merged in.
+        """
         renamed = {name: name for name in table.key}
         for column in table.columns.values():
             alias = self._alias[_bare(column)]
@@ -347,8 +352,9 @@ class Combined:
         order = ", ".join(
             f"{quoted(renamed[name])} AS {quoted(name)}" for name in physical_columns(table)
         )
-        rows = f"(SELECT {order} FROM {quoted(self.table.name)})"
-        return f"FROM {rows}" if table.key == self.table.key else merge_select(table, rows)
+        rows = f"SELECT {order} FROM {quoted(self.table.name)}"
+        more = f" UNION ALL FROM {and_rows}" if and_rows else ""
+        return merge_select(table, f"({rows}{more})")
 
 
 def _bare(column: Column) -> Column:

@@ -106,6 +106,7 @@ STAGE_BOARD: Final = Projection(
                 "erased": ever("lead.erased"),
                 "irregular": count(when=given("irregular")),
             },
+            indexed=("merged_into",),
         ),
     ),
 )

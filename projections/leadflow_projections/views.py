@@ -46,7 +46,9 @@ def public_columns(table: Table) -> list[str]:
 
 def view_select(table: Table, rows: str, dialect: str) -> str:
     """The statement behind the view: the public columns of the stored rows."""
-    shown = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in _shown(table, rows, dialect).items())
+    shown = ", ".join(
+        f"{sql} AS {quoted(name)}" for name, sql in _shown(table, rows, dialect).items()
+    )
     only = " AND ".join(condition_sql(condition, "t.") for condition in table.only)
     return f"SELECT {shown} FROM {rows} AS t" + (f" WHERE {only}" if only else "")
 
@@ -85,9 +87,7 @@ def _of_lead_in_duckdb(table: Table, column: Column, _: str) -> str:
     if companion is None:
         return f"max({name}) OVER (PARTITION BY t.lead_id)"
     at = f"t.{quoted(companion)}"
-    return (
-        f"arg_max_null({name}, {at}) FILTER ({at} IS NOT NULL) OVER (PARTITION BY t.lead_id)"
-    )
+    return f"arg_max_null({name}, {at}) FILTER ({at} IS NOT NULL) OVER (PARTITION BY t.lead_id)"
 
 
 def _typed(column: Column, name: str, stored: str, dialect: Dialect) -> dict[str, str]:

@@ -1,6 +1,37 @@
-"""`make bench`: nothing is measured yet."""
+"""`make bench`: measures, prints tables and writes build/bench.json.
 
-import sys
+python -m tests.benchmarks [--events 1000000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from tests.benchmarks import reading, rebuilding, recording, starting
+from tests.benchmarks.figures import Figure, keep, show
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
+    parser.add_argument("--events", type=int, default=1_000_000, help="events of the large log")
+    events: int = parser.parse_args().events
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="leadflow-bench-") as name:
+        folder = Path(name)
+        for title, measured in (
+            ("Recording", lambda: [recording.measure(folder, events)]),
+            ("Rebuilding", lambda: rebuilding.measure(folder)),
+            ("Reading", lambda: reading.measure(folder)),
+            ("Starting", lambda: [starting.measure()]),
+        ):
+            found = measured()
+            show(title, found)
+            figures += found
+    keep(figures, Path("build/bench.json"))
+    print("\nwritten to build/bench.json")
+
 
 if __name__ == "__main__":
-    sys.exit("no benchmark is written yet")
+    main()

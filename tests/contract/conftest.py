@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -73,3 +75,15 @@ def ordinary_user() -> Iterator[None]:
     finally:
         os.seteuid(0)
         os.setegid(0)
+
+
+@pytest.fixture
+def shared_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder that any user may use, unlike those that pytest makes for root."""
+    for variable in ("LEADFLOW_KEY", "LEADFLOW_KEY_FILE"):
+        monkeypatch.delenv(variable, raising=False)
+    folder = Path(tempfile.mkdtemp(prefix="leadflow-shared-"))
+    folder.chmod(0o777)
+    yield folder
+    folder.chmod(0o777)
+    shutil.rmtree(folder)

@@ -13,6 +13,8 @@ from typing import Final
 
 _MOMENT: Final = r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?"
 _PART = re.compile(rf"(?P<moment>{_MOMENT})|(?P<gap>\.\.\.)")
+_GAP: Final = r"(?:\n[^\n]*)*?"
+_FIRST_GAP: Final = r"(?:[^\n]*\n)*?"
 _RECENT = (timedelta(days=2), timedelta(days=7))
 
 
@@ -32,14 +34,13 @@ def _pattern(expected: str) -> tuple[str, list[str]]:
     """A regular expression with one group for each moment, and the moments as written."""
     parts: list[str] = []
     moments: list[str] = []
-    lines = expected.split("\n")
-    for number, line in enumerate(lines):
+    for number, line in enumerate(expected.split("\n")):
         if line.strip() == "...":
-            parts.append(r"(?:[^\n]*\n)*?[^\n]*")
+            parts.append(_GAP if number else _FIRST_GAP)
         else:
-            parts.append(_line_pattern(line, moments))
-        if number < len(lines) - 1:
-            parts.append("\n")
+            parts.append(
+                ("\n" if parts and parts[-1] != _FIRST_GAP else "") + _line_pattern(line, moments)
+            )
     return "".join(parts), moments
 
 

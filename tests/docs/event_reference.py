@@ -208,24 +208,28 @@ def _meaning(model: type[BaseModel], name: str) -> str:
     return text.removeprefix("Stamp: ").replace(" Repeatable.", "")
 
 
+_NAMED: Final[tuple[tuple[Any, str], ...]] = (
+    (EngagementKind, "text"),
+    (ExternalIdText, "text, `SYSTEM:ID`"),
+    (SalesTypeField, "`spear`, `seed`, `net`"),
+)
+
+
 def _type(hint: Any) -> str:
-    if hint == EngagementKind or hint == ExternalIdText:
-        return "text" if hint == EngagementKind else "text, `SYSTEM:ID`"
-    if hint == SalesTypeField:
-        return _type(get_args(hint)[0])
+    named = next((name for known, name in _NAMED if known == hint), None)
+    if named is not None:
+        return named
     origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _type(arguments[0])
+    if origin is Literal:
+        return ", ".join(f"`{value}`" for value in arguments)
     if origin in (Union, types.UnionType):
         kinds = [_type(part) for part in arguments if part is not type(None)]
         return " or ".join(dict.fromkeys(kinds))
-    if origin is Annotated:
-        return _type(arguments[0])
-    if origin is tuple:
-        return f"list of {_type(arguments[0])}"
     if origin is dict:
         return f"{_type(arguments[1])} by name" if arguments[1] is not Any else "document"
-    if origin is Literal:
-        return " or ".join(f"`{value}`" for value in arguments)
-    return _plain_type(hint)
+    return f"list of {_type(arguments[0])}" if origin is tuple else _plain_type(hint)
 
 
 def _plain_type(kind: Any) -> str:

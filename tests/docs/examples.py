@@ -7,6 +7,7 @@
   an ```output block right after it.
 - any block after `<!-- file: NAME -->` is written into a file of that name.
 - `<!-- needs: olist -->` before a block: it runs only where the Olist files are there.
+  `<!-- page needs: olist -->` says so of all blocks of a page.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ POSTGRES_URL: Final = "postgresql://leads@db.example/leads"
 """What pages write where a PostgreSQL database is meant; tests put a real one in its place."""
 
 _MARKER = re.compile(r"<!-- (file|needs): (\S+) -->\n\Z")
+_PAGE_MARKER: Final = "<!-- page needs: olist -->"
 
 
 @dataclass
@@ -88,6 +90,8 @@ class _Runner:
             region.parsed = region.lexemes["source"]
             marker = _MARKER.search(document.text[: region.start])
             region.evaluator = self._evaluator(language, marker)
+            if _PAGE_MARKER in document.text and self.places.olist is None:
+                region.evaluator = self._leave_out
             yield region
 
     def _evaluator(

@@ -13,6 +13,9 @@ from typing import Final
 SECONDS: Final = 90
 """How long one command may take."""
 
+SHOWN_FOLDER: Final = "/home/ada"
+"""What pages show in place of the folder that they run in."""
+
 # What was exported and where the shell stands goes from one command to the next by a file.
 _SCRIPT: Final = """
 . {state}
@@ -85,7 +88,7 @@ class Shell:
             check=False,
         )
         self.code = done.returncode
-        return done.stdout
+        return done.stdout.replace(str(self.folder), SHOWN_FOLDER)
 
 
 def environment(home: Path) -> dict[str, str]:

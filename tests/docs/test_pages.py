@@ -83,6 +83,9 @@ def test_console_blocks_are_read_as_they_are_meant() -> None:
     [
         ("a ... c", "a b c", True),
         ("a\n...\nd", "a\nb\nc\nd", True),
+        ("a\n...", "a", True),
+        ("...\nb", "a\nb", True),
+        ("...\nb", "b", True),
         ("a ... c", "a b\nc", False),
         ("at 2026-03-01 09:30", "at 2026-03-02 09:30", False),
         ("1.5", "1x5", False),

@@ -15,8 +15,11 @@ from leadflow_commands.generating.world import SYSTEM
 
 PART: Final = 100
 """Leads that are told together, in one process."""
-WINDOW: Final = 4_000
-"""Leads whose events are put in the order of time before they are recorded."""
+ALL_IN_ORDER: Final = 5_000
+"""Up to so many leads the whole history is recorded in the order of time."""
+COHORT: Final = 200
+"""Greater ones are so by cohorts alone: a transaction whose events belong to a few leads
+touches a few pages of the database's index, and not one page for each event."""
 _TWINS: Final = 150
 """Of so many leads in a row, two are one person."""
 
@@ -62,7 +65,11 @@ class Plan:
         return number + 1 < self.leads and self.twin_of(number + 1) == number
 
     def windows(self) -> Iterator[tuple[range, ...]]:
-        """The leads, in windows of parts; twins stand in one part."""
-        for first in range(0, self.leads, WINDOW):
-            last = min(first + WINDOW, self.leads)
+        """The leads, in windows that are put in the order of time, each of several parts.
+
+        Twins stand in one part.
+        """
+        size = self.leads if self.leads <= ALL_IN_ORDER else COHORT
+        for first in range(0, self.leads, size):
+            last = min(first + size, self.leads)
             yield tuple(range(start, min(start + PART, last)) for start in range(first, last, PART))

@@ -16,15 +16,18 @@ from uuid import UUID
 
 from leadflow import InvalidInput, Leadflow
 from leadflow.domain import events as e
-from leadflow.persistence.codec import SealedEvent
-from leadflow.persistence.store import Append, NewCommand, Store
+from leadflow.domain.identity import spend_stream
+from leadflow.naming import LeadNames
+from leadflow.persistence.store import Append, Encoded, NewCommand, Store
+from leadflow.recording import append_unit
+from leadflow.unit_of_work import PolicyReader, UnitOfWork
 from leadflow_commands.generating.plan import Plan
 from leadflow_commands.generating.spending import spends
 from leadflow_commands.generating.telling import Part, Told
 from leadflow_commands.generating.workers import Telling, rare_collections
 from leadflow_commands.generating.world import PRODUCER
 
-SLICE: Final = 4_000
+SLICE: Final = 5_000
 """Events in one transaction."""
 
 
@@ -92,7 +95,7 @@ def generate(leads: Leadflow, plan: Plan, telling: Telling, progress: Progress) 
         progress.advance(plan.leads)
         return Generated(plan, 0, 0, time.perf_counter() - began)
     before = store.head().position
-    _record_spends(Leadflow(store, producer=PRODUCER), plan)
+    _record_spends(store, plan)
     ranges = (numbers for window in plan.windows() for numbers in window)
     with telling(plan, leads.policy()) as tell, rare_collections():
         parts = tell(ranges)
@@ -108,11 +111,25 @@ def generate(leads: Leadflow, plan: Plan, telling: Telling, progress: Progress) 
     return Generated(plan, plan.leads, events, time.perf_counter() - began)
 
 
-def _record_spends(leads: Leadflow, plan: Plan) -> None:
+def _record_spends(store: Store, plan: Plan) -> None:
     """Record the spends, which carry the plan, so that it is known again."""
-    with leads.batch(plan.id_of("plan")) as batch:
-        for spend in spends(plan):
-            batch.record_spend(**spend, correlation_id=str(plan), actor="marketing")
+    command_id = plan.id_of("plan")
+    if command_id in store.commands([command_id]):
+        return
+    unit = UnitOfWork(store, LeadNames(store), *PolicyReader(store).in_force())
+    for spend in spends(plan):
+        stream = spend_stream(spend["source"])
+        unit.add(
+            e.SpendRecorded(
+                **spend,
+                originator_id=stream,
+                originator_version=unit.stream_version(stream) + 1,
+                producer=PRODUCER,
+                actor="marketing",
+                correlation_id=str(plan),
+            )
+        )
+    append_unit(unit, [NewCommand(command_id, b"generate", 0, len(unit.events))])
 
 
 def _recorded_plan(store: Store, plan: Plan) -> Plan | None:
@@ -155,10 +172,11 @@ def _append(store: Store, some: list[Told], window: _Window, command_id: UUID) -
     ids = window.ids
     store.append(
         Append(
-            sealed=[
-                SealedEvent(ids[told.lead], told.version, told.topic, told.state, told.new_key)
-                for told in some
+            encoded=[
+                Encoded(ids[lead], version, topic, state)
+                for _, lead, version, topic, state, _, _ in some
             ],
+            encoded_keys={ids[told.lead]: told.new_key for told in some if told.new_key},
             commands=[NewCommand(command_id, b"generate", 0, len(some))],
             addresses=[(digest, ids[told.lead]) for told in some for digest in told.addresses],
             destroy_keys=[ids[told.lead] for told in some if told.topic == e.Erased.topic],

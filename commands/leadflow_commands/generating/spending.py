@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
+from uuid import UUID
 
 from leadflow_commands.generating.plan import Plan
 from leadflow_commands.generating.world import CURRENCY, MONTHS, SOURCES, Source
@@ -26,6 +27,7 @@ def spends(plan: Plan) -> Iterator[dict[str, Any]]:
                     "kind": kind,
                     "period": {"first": first.isoformat(), "last": last.isoformat()},
                     "amount": {"minor": minor, "currency": CURRENCY},
+                    "event_id": UUID(int=rng.getrandbits(128), version=4),
                     "occurred_at": booked,
                 }
 

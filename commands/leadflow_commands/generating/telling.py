@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
-from leadflow.domain import events as e
 from leadflow.domain.identity import normal_address
 from leadflow.domain.policy import Policy
-from leadflow.persistence.codec import LeadMapper
-from leadflow.persistence.keys import Keys
+from leadflow.domain.values import Personal
+from leadflow.persistence.codec import encode
+from leadflow.persistence.keys import Keys, LeadKey
 from leadflow_commands.generating.clock import Seasons
 from leadflow_commands.generating.life import Life
 from leadflow_commands.generating.plan import Plan
@@ -49,7 +49,6 @@ class Storyteller:
     def __init__(self, plan: Plan, policy: Policy, keys: Keys) -> None:
         self._plan = plan
         self._keys = keys
-        self._mapper = LeadMapper(keys)
         self._teller = Teller(policy, plan.end)
         self._seasons = Seasons(plan.until, plan.days)
 
@@ -81,24 +80,25 @@ class Storyteller:
 
     def _sealed(self, number: int, life: Life) -> Iterator[Told]:
         moment = 0
-        seal = self._mapper.to_stored_event
         for event in life.history():
             moment = max(moment, int(event.occurred_at.timestamp() * 1_000_000))
-            stored = seal(event)
-            addresses = self._addresses(event) if event.personal is not None else ()
+            key: LeadKey | None = None
+            addresses: tuple[bytes, ...] = ()
+            if event.personal is not None:
+                key = self._keys.to_seal(life.lead.id, begins=True)
+                addresses = self._addresses(event.personal)
             yield Told(
                 moment,
                 number,
                 event.originator_version,
                 event.topic,
-                stored.state,
-                stored.new_key,
+                encode(event, key),
+                key.wrapped if key else None,
                 addresses,
             )
 
-    def _addresses(self, event: e.LeadEvent) -> tuple[bytes, ...]:
-        assert event.personal is not None
-        texts = (event.personal.email, event.personal.phone)
+    def _addresses(self, personal: Personal) -> tuple[bytes, ...]:
+        texts = (personal.email, personal.phone)
         return tuple(self._keys.address_digest(normal_address(text)) for text in texts if text)
 
 

@@ -25,7 +25,7 @@ Telling = Callable[[Plan, Policy], AbstractContextManager[Tell]]
 
 RARELY: Final = (200_000, 50, 50)
 """When to look for cycles of garbage: events make none, and looking takes a third of the time."""
-_AHEAD: Final = 60
+_AHEAD: Final = 24
 """Parts that may be told before they are needed; bounds the memory."""
 
 

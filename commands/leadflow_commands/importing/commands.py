@@ -77,7 +77,7 @@ def olist(session: Session, mqls: Path, deals: Path, dry_run: bool, max_refused:
         total = sum(source.table.rows for source in sources)
         progress = stack.enter_context(session.output.progress("importing rows", total))
         report = import_tables(leads, sources, progress, dry_run=dry_run)
-    _finish(session, report, max_refused, dry_run=dry_run)
+    _finish(session, report, max_refused, "rows", dry_run=dry_run)
 
 
 @imports.command(
@@ -103,7 +103,7 @@ def import_events(session: Session, file: Path, dry_run: bool, max_refused: int)
         leads = stack.enter_context(_target(session, dry_run=dry_run))
         progress = stack.enter_context(session.output.progress("importing lines", lines.count))
         report = import_lines(leads, lines, progress, dry_run=dry_run)
-    _finish(session, report, max_refused, dry_run=dry_run)
+    _finish(session, report, max_refused, "lines", dry_run=dry_run)
 
 
 @contextmanager
@@ -120,10 +120,12 @@ def _target(session: Session, *, dry_run: bool) -> Generator[Leadflow]:
         yield leads
 
 
-def _finish(session: Session, report: Report, max_refused: int, *, dry_run: bool) -> None:
+def _finish(
+    session: Session, report: Report, max_refused: int, what: str, *, dry_run: bool
+) -> None:
     data = report.as_data()
     session.output.result(data, lambda: _show(session.output, report, dry_run=dry_run))
-    report.check(max_refused, "rows")
+    report.check(max_refused, what)
 
 
 def _show(output: Output, report: Report, *, dry_run: bool) -> None:

@@ -45,7 +45,7 @@ def _encoding(name: str) -> str:
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):
         raise ValueError(f"there is no time zone {name!r}; write one like Europe/Berlin") from None
     return name
 
@@ -151,6 +151,7 @@ class Time(Part):
         return self
 
 
+_EXPRESSION_KEYS: Final = {field.alias or name for name, field in Expression.model_fields.items()}
 TABLES: Final = ("personal", "fields", "dimensions", "utm")
 """Fields of events that hold several values, so that a table within the data fills them."""
 
@@ -161,8 +162,8 @@ def _flat(written: Any) -> Any:
         return written
     flat: dict[str, Any] = {}
     for field, value in cast("dict[str, Any]", written).items():
-        if field in TABLES and isinstance(value, dict):
-            inner = cast("dict[str, Any]", value)
+        inner = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+        if inner and (field in TABLES or not inner.keys() & _EXPRESSION_KEYS):
             flat.update((f"{field}.{name}", _expression(part)) for name, part in inner.items())
         else:
             flat[field] = _expression(value)

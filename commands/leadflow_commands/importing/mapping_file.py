@@ -85,7 +85,9 @@ def _named(data: Mapping[str, Any], path: KeyPath) -> KeyPath:
 
 def _first(error: ValidationError) -> Problem:
     """What pydantic first found wrong, and what may have been meant."""
-    first = error.errors(include_url=False, include_context=False)[0]
+    errors = error.errors(include_url=False, include_context=False)
+    # A key that is not known is the reason, where another is missing besides.
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     parts = (str(part).split(".") if isinstance(part, str) else [part] for part in first["loc"])
     path: KeyPath = tuple(part for some in parts for part in some)
     reason = first["msg"].removeprefix("Value error, ")

@@ -53,8 +53,7 @@ class Connections:
         self.lock_timeout = lock_timeout
         self._closed = False
         self._begin()
-        if place.file is not None:
-            sqlite_guard.register(place.file)
+        self._guarded = sqlite_guard.register(place.file) if place.file else None
 
     def _begin(self) -> None:
         self._process = os.getpid()
@@ -208,7 +207,7 @@ class Connections:
         if self.place.file is None:
             raise StoreError("a store in memory cannot be used in a forked process")
         self._begin()
-        sqlite_guard.register(self.place.file)
+        self._guarded = sqlite_guard.register(self.place.file)
 
     def close(self) -> None:
         if self._closed or self._process != os.getpid():
@@ -221,8 +220,8 @@ class Connections:
             for connection in connections:
                 with suppress(sqlite3.Error):
                     connection.close()
-        if self.place.file is not None:
-            sqlite_guard.unregister(self.place.file)
+        if self._guarded is not None:
+            sqlite_guard.unregister(self._guarded)
 
 
 _LEFT_TO_PARENT: Final[list[tuple[sqlite3.Connection | None, ...]]] = []

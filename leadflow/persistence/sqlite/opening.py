@@ -140,12 +140,12 @@ def find(file: Path, *, must_write: bool) -> Place:
     if _missing(file):
         raise StoreNotFound(f"no store at {file}", hint=_INIT_HINT)
     shown = str(file)
-    if not os.access(file, os.R_OK):
+    if not _may(file, os.R_OK):
         raise StoreError(
             f"the store {file} cannot be read by this user",
             hint="Let this user read it, or run as the user who owns it.",
         )
-    if os.access(file, os.W_OK) and os.access(file.parent, os.W_OK):
+    if _may(file, os.W_OK) and _may(file.parent, os.W_OK):
         return Place(file, "write", shown)
     if must_write:
         raise read_only(shown)
@@ -159,6 +159,10 @@ def find(file: Path, *, must_write: bool) -> Place:
         " write-ahead log, which SQLite cannot read there",
         hint="Copy it with the files that begin with its name to a folder that can be written.",
     )
+
+
+def _may(path: Path, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _log_bytes(file: Path) -> int:

@@ -68,7 +68,10 @@ def _of_first_cycle(field: str) -> str:
 
 
 def _instant(stage: str, zone: str) -> str:
-    """The column's instant; a date that is known to the day counts as its 00:00 in the zone."""
+    """The column's instant; a date that is known to the day counts as its 00:00 in the zone.
+
+    A bare date is recorded as 00:00 UTC; one recorded as the 00:00 of a zone stays that.
+    """
     column = f"{stage}_at"
     if zone == "UTC":
         return column

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -126,7 +127,7 @@ class Funnel:
             "basis": selection.basis.value,
             "since": iso(selection.since),
             "until": iso(selection.until),
-            "within_seconds": None if within is None else within.total_seconds(),
+            "within_seconds": None if within is None else within // timedelta(seconds=1),
             "strict": self.strict,
             "leads": self.whole.leads,
             "immature": self.whole.immature,

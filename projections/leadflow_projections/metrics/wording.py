@@ -64,6 +64,14 @@ def describe_reading(reading: Reading, zone: str) -> str:
     return ", ".join(said)
 
 
+def describe_moment(reading: Reading, zone: str) -> str:
+    """The same, with the moment of the reading where it was read as it stands now."""
+    said = describe_reading(reading, zone)
+    if reading.as_of is None and reading.known_at is None:
+        said = f"read {_bound(reading.moment, zone)} {zone}, {said}"
+    return said[:1].upper() + said[1:]
+
+
 def _bound(moment: datetime | None, zone: str) -> str:
     """A moment; the first or last one of a day is that day."""
     if moment is None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Final
 
 from leadflow.errors import InvalidInput
-from leadflow_projections.pictures.funnel_chart import funnel_chart
+from leadflow_projections.pictures.funnel_chart import funnel_chart, vega_lite_version
 from leadflow_projections.pictures.page import funnel_page
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from leadflow_projections.metrics.figures import Funnel
 
 KINDS: Final = (".html", ".png", ".svg")
@@ -37,26 +37,18 @@ def render(funnel: Funnel, kind: str) -> bytes:
     """The picture as `.png` or `.svg`."""
     import vl_convert
 
-    spec = funnel_chart(funnel).to_dict()
+    spec, version = funnel_chart(funnel).to_dict(), vega_lite_version()
     if kind == ".svg":
-        return vl_convert.vegalite_to_svg(spec).encode()
-    return vl_convert.vegalite_to_png(spec, scale=PNG_SCALE)
+        return vl_convert.vegalite_to_svg(spec, vl_version=version).encode()
+    return vl_convert.vegalite_to_png(spec, vl_version=version, scale=PNG_SCALE)
 
 
 def _write(path: Path, content: bytes) -> None:
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as target:
-        written = Path(target.name)
-        try:
-            target.write(content)
-            target.flush()
-            written.chmod(0o666 & ~_umask())
-            written.replace(path)
-        except BaseException:
-            written.unlink(missing_ok=True)
-            raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    """Write beside the file, then put it in its place in one step."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

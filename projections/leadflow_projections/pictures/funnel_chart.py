@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from leadflow.domain.stages import Stage
-from leadflow_projections.metrics.wording import describe_reading, describe_selection
+from leadflow_projections.metrics.selection import Basis
+from leadflow_projections.metrics.wording import describe_moment, describe_selection
 from leadflow_projections.pictures.theme import CONFIG, FAINT_INK, LABEL_COLORS, OUTCOME_COLORS
 
 if TYPE_CHECKING:
@@ -19,13 +20,14 @@ PANEL_WIDTH: Final = 210
 PANEL_ROW_HEIGHT: Final = 20
 PANELS_A_ROW: Final = 4
 MOST_PANELS: Final = 12
-ROOM_FOR_LABEL: Final = 0.07
-"""The part of the longest bar that a part must have to be labelled."""
+DIGIT_WIDTH: Final = 7
 
-C = TypeVar("C", "alt.HConcatChart", "alt.ConcatChart")
+Chart = Any
+"""A chart of altair, whose own types are only partial."""
+Rows = list[dict[str, Any]]
 
 
-def funnel_chart(funnel: Funnel) -> alt.HConcatChart | alt.ConcatChart:
+def funnel_chart(funnel: Funnel) -> Chart:
     """The chart of a funnel: bars with their conversions, or a small one for each group."""
     return _panels(funnel) if funnel.groups else _bars(funnel)
 
@@ -38,11 +40,16 @@ def percent(ratio: float | None) -> str:
 def headline(funnel: Funnel) -> str:
     """The picture's title, with the one figure that it is about."""
     first, last = funnel.whole.steps[0], funnel.whole.steps[-1]
+    arrived = f"{last.reached:,} reached {step_name(last.stage)}"
     if last.overall_conversion is None:
-        return f"Lead funnel: {last.reached:,} reached {_name(last.stage)}"
+        return f"Lead funnel: {arrived}"
+    rate = percent(last.overall_conversion)
+    if funnel.selection.basis is Basis.PERIOD:
+        # Those who arrived in the period need not be among those who set out in it.
+        return f"Lead funnel: {arrived}, {first.reached:,} {step_name(first.stage)} ({rate})"
     return (
-        f"Lead funnel: {last.reached:,} of {first.reached:,} reached {_name(last.stage)} "
-        f"({percent(last.overall_conversion)})"
+        f"Lead funnel: {last.reached:,} of {first.reached:,} reached "
+        f"{step_name(last.stage)} ({rate})"
     )
 
 
@@ -57,25 +64,25 @@ def subtitle(funnel: Funnel) -> list[str]:
         counted += ", entered steps only"
     if funnel.whole.immature:
         counted += f"; {funnel.whole.immature:,} still inside their window are not counted"
-    read = describe_reading(funnel.reading, funnel.selection.zone)
-    return [counted, read[:1].upper() + read[1:]]
+    return [counted, describe_moment(funnel.reading, funnel.selection.zone)]
 
 
-def _name(stage: str) -> str:
+def step_name(stage: str) -> str:
+    """The stage as people read it."""
     return stage.replace("_", " ")
 
 
-def _rows(group: Group) -> list[dict[str, Any]]:
+def _rows(group: Group) -> Rows:
     """A row for each part of each bar; `wide` are those with room for a label."""
     largest = max(step.reached for step in group.steps)
     return [
         {
-            "step": _name(step.stage),
+            "step": step_name(step.stage),
             "outcome": outcome,
             "order": order,
             "count": count,
             "middle": sum(_parts(step)[:order]) + count / 2,
-            "wide": count >= ROOM_FOR_LABEL * largest > 0,
+            "wide": _has_room(count, largest),
             "reached": step.reached,
             "entered": step.entered,
             "step conversion": percent(step.step_conversion),
@@ -86,6 +93,13 @@ def _rows(group: Group) -> list[dict[str, Any]]:
     ]
 
 
+def _has_room(count: int, largest: int) -> bool:
+    """Whether the count can be written on its part of a bar."""
+    if not count:
+        return False
+    return BAR_WIDTH * count / largest >= DIGIT_WIDTH * (len(f"{count:,}") + 1)
+
+
 def _parts(step: StepFigures) -> list[int]:
     """The parts of a bar in the order of their colours; who stands at customer, is one."""
     is_customer = step.stage == Stage.CUSTOMER
@@ -93,20 +107,21 @@ def _parts(step: StepFigures) -> list[int]:
     return [step.went_on, customers, still_open, step.lost, step.disqualified]
 
 
-def _bars(funnel: Funnel) -> alt.HConcatChart:
+def _bars(funnel: Funnel) -> Chart:
     """The whole funnel: bars on the left, the figures in columns on the right."""
-    import altair as alt
+    import altair
 
-    data = alt.Data(values=_rows(funnel.whole))
-    steps = [_name(step.stage) for step in funnel.whole.steps]
+    alt: Any = altair
+    rows = _rows(funnel.whole)
+    steps = [step_name(step.stage) for step in funnel.whole.steps]
     height = ROW_HEIGHT * len(steps)
     bars = (
-        alt.layer(_stack(data, steps, bar_height=30), _part_labels(data, steps))
+        alt.layer(_stack(rows, steps, bar_height=30), _part_labels(rows, steps))
         .resolve_scale(color="independent")
         .properties(width=BAR_WIDTH, height=height)
     )
     columns = [
-        _column(data, steps, title, field).properties(width=width, height=height)
+        _column(rows, steps, title, field).properties(width=width, height=height)
         for title, field, width in (
             ("reached", "reached", 70),
             ("of the step before", "step conversion", 125),
@@ -116,18 +131,18 @@ def _bars(funnel: Funnel) -> alt.HConcatChart:
     return _finished(alt.hconcat(bars, *columns, spacing=8), funnel)
 
 
-def _panels(funnel: Funnel) -> alt.ConcatChart:
+def _panels(funnel: Funnel) -> Chart:
     """One small funnel for each group, each to its own scale, so that shapes compare."""
     import altair as alt
 
-    panels: list[alt.LayerChart] = []
+    panels: list[Chart] = []
     for place, group in enumerate(funnel.groups[:MOST_PANELS]):
-        data = alt.Data(values=_rows(group))
-        steps = [_name(step.stage) for step in group.steps]
+        rows = _rows(group)
+        steps = [step_name(step.stage) for step in group.steps]
         labels = place % PANELS_A_ROW == 0
-        bars = _stack(data, steps, bar_height=14, labels=labels)
+        bars = _stack(rows, steps, bar_height=14, labels=labels)
         counts = (
-            alt.Chart(data)
+            _chart(rows)
             .transform_filter("datum.order === 0")
             .mark_text(align="left", dx=5, fontSize=12)
             .encode(
@@ -143,7 +158,7 @@ def _panels(funnel: Funnel) -> alt.ConcatChart:
                 title=_panel_title(group),
             )
         )
-    chart = alt.concat(*panels, columns=PANELS_A_ROW, spacing={"row": 22, "column": 34})
+    chart: Chart = alt.concat(*panels, columns=PANELS_A_ROW, spacing={"row": 22, "column": 34})
     return _finished(chart.resolve_scale(x="independent"), funnel)
 
 
@@ -153,20 +168,26 @@ def _panel_title(group: Group) -> alt.TitleParams:
     last = group.steps[-1]
     return alt.TitleParams(
         group.value or "(blank)",
-        subtitle=f"{percent(last.overall_conversion)} reached {_name(last.stage)}",
+        subtitle=f"{percent(last.overall_conversion)} reached {step_name(last.stage)}",
         fontSize=15,
         subtitleFontSize=12,
         offset=8,
-        frame="bounds",
+        frame="group",
     )
 
 
-def _stack(data: alt.Data, steps: list[str], *, bar_height: int, labels: bool = True) -> alt.Chart:
+def _chart(rows: Rows) -> Chart:
+    import altair as alt
+
+    return alt.Chart(alt.InlineData(values=rows))
+
+
+def _stack(rows: Rows, steps: list[str], *, bar_height: int, labels: bool = True) -> Chart:
     """A bar for each step, stacked by what became of those that reached it."""
     import altair as alt
 
     return (
-        alt.Chart(data)
+        _chart(rows)
         .mark_bar(height=bar_height)
         .encode(
             y=_step_axis(steps, labels=labels),
@@ -189,12 +210,12 @@ def _stack(data: alt.Data, steps: list[str], *, bar_height: int, labels: bool = 
     )
 
 
-def _part_labels(data: alt.Data, steps: list[str]) -> alt.Chart:
+def _part_labels(rows: Rows, steps: list[str]) -> Chart:
     """The count on each part of a bar that has room for it."""
     import altair as alt
 
     return (
-        alt.Chart(data)
+        _chart(rows)
         .transform_filter("datum.wide")
         .mark_text(fontSize=12)
         .encode(
@@ -210,14 +231,14 @@ def _part_labels(data: alt.Data, steps: list[str]) -> alt.Chart:
     )
 
 
-def _column(data: alt.Data, steps: list[str], title: str, field: str) -> alt.Chart:
+def _column(rows: Rows, steps: list[str], title: str, field: str) -> Chart:
     """A column of figures, each beside its bar, under a title."""
     import altair as alt
 
     is_count = field == "reached"
     return (
-        alt.Chart(
-            data,
+        _chart(rows)
+        .properties(
             title=alt.TitleParams(
                 title,
                 anchor="end",
@@ -226,7 +247,7 @@ def _column(data: alt.Data, steps: list[str], title: str, field: str) -> alt.Cha
                 fontWeight="normal",
                 color=FAINT_INK,
                 offset=4,
-            ),
+            )
         )
         .transform_filter("datum.order === 0")
         .mark_text(align="right", fontSize=15, fontWeight="bold" if is_count else "normal")
@@ -245,7 +266,7 @@ def _step_axis(steps: list[str], *, labels: bool) -> alt.Y:
     return alt.Y("step:N", sort=steps, scale=alt.Scale(domain=steps), axis=axis)
 
 
-def _finished(chart: C, funnel: Funnel) -> C:
+def _finished(chart: Chart, funnel: Funnel) -> Chart:
     """The chart with its title and our theme."""
     import altair as alt
 
@@ -253,3 +274,10 @@ def _finished(chart: C, funnel: Funnel) -> C:
     finished = chart.properties(title=title)
     finished.config = alt.Config(**CONFIG)
     return finished
+
+
+def vega_lite_version() -> str:
+    """The version of the language that the charts are written in, such as 6.1."""
+    import altair as alt
+
+    return alt.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0]

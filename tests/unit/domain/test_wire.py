@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 from leadflow.domain import events as e
 from leadflow.domain import wire
 from leadflow.domain.identity import message_id
-from leadflow.domain.values import Personal, SalesType, TimeBasis
+from leadflow.domain.stages import Stage
+from leadflow.domain.values import Money, Personal, SalesType, TimeBasis
 from leadflow.errors import InvalidInput
 
 DOCUMENT: dict[str, Any] = {
@@ -163,10 +165,8 @@ def test_a_line_that_is_no_message_is_refused(line: str) -> None:
 
 @given(st.binary(max_size=80) | st.text(max_size=80))
 def test_no_line_ends_in_a_traceback(line: bytes | str) -> None:
-    try:
+    with suppress(InvalidInput):
         wire.decode_line(line)
-    except InvalidInput as refused:
-        assert refused.message
 
 
 JSON = st.recursive(
@@ -179,10 +179,8 @@ JSON = st.recursive(
 @given(st.sampled_from(sorted(DOCUMENT)), JSON, st.sampled_from(sorted(e.BY_TOPIC)))
 def test_no_document_ends_in_a_traceback(attribute: str, value: Any, topic: str) -> None:
     document = {**DOCUMENT, "type": topic, attribute: value}
-    try:
+    with suppress(InvalidInput):
         wire.decode(document)
-    except InvalidInput as refused:
-        assert refused.message
 
 
 def purchased() -> e.Purchased:
@@ -198,14 +196,14 @@ def purchased() -> e.Purchased:
         actor="ada",
         causation_id="c0",
         cycle=1,
-        entered=e.Stage.CUSTOMER,
+        entered=Stage.CUSTOMER,
         visit=1,
-        left=e.Stage.OFFERED,
+        left=Stage.OFFERED,
         left_visit=1,
         irregular=("before_capture",),
         personal=Personal(notes="paid by card"),
         order_id="4711",
-        amount=e.Money(minor=1999, currency="EUR"),
+        amount=Money(minor=1999, currency="EUR"),
     )
 
 

@@ -1,0 +1,37 @@
+"""What goes wrong with read models, beyond what every part of leadflow may report."""
+
+from __future__ import annotations
+
+from leadflow.errors import InvalidInput, StoreError
+
+
+class UnknownProjection(InvalidInput):
+    """No projection has this name."""
+
+    code = "unknown_projection"
+
+
+class ProjectionMissing(StoreError):
+    """The store has no read model of this projection yet."""
+
+    code = "projection_missing"
+
+
+class DefinitionChanged(StoreError):
+    """The read model was made by another definition than this program's."""
+
+    code = "definition_changed"
+
+
+class BuildTaken(StoreError):
+    """Another process works on this build of a read model."""
+
+    code = "build_taken"
+
+    def __init__(self, projection: str, build: int, host: str | None, pid: int | None) -> None:
+        who = f"process {pid} on {host}" if pid is not None else "another process"
+        super().__init__(
+            f"build {build} of {projection} is worked on by {who}",
+            hint="`leadflow projections status` shows who runs what; when that process is gone, "
+            "its work can be taken over at once on its own host, and after 15 s from another.",
+        )

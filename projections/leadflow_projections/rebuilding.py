@@ -1,0 +1,261 @@
+"""Rebuilding: one scan of the log makes new builds beside the live ones, then views swap."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from leadflow_projections.ahead import ahead
+from leadflow_projections.checkpoints import (
+    Build,
+    Owner,
+    add_shadow,
+    advance,
+    all_builds,
+    builds_at,
+    forget,
+    make_table,
+    release,
+    set_role,
+)
+from leadflow_projections.engine import open_engine
+from leadflow_projections.errors import BuildTaken
+from leadflow_projections.folding import Fold, rows_name, trusted_chunks
+from leadflow_projections.following import Followed, Follower
+from leadflow_projections.heartbeat import beating
+from leadflow_projections.log_reader import open_log
+from leadflow_projections.memory import peak_megabytes
+from leadflow_projections.physical import (
+    create_table,
+    drop_table,
+    empty_slice,
+    insert_rows,
+    point_view,
+)
+from leadflow_projections.rest import at_rest_select
+from leadflow_projections.sql import quoted
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from leadflow.persistence.store import Store
+    from leadflow_projections.algebra import Projection, Table
+
+_FIRST_SLICE: Final = 500
+_SLICE_SECONDS: Final = 0.02
+"""What a slice of rows should take under SQLite's write lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a rebuild is."""
+
+    phase: str
+    """reading, writing, catching up, or done."""
+    events: int
+    of: int
+    """The log's length when it began."""
+    events_per_second: float
+    eta_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What a rebuild did; `as_data` is what `--json` prints."""
+
+    projections: list[str]
+    events: int
+    seconds: float
+    peak_memory_mb: float
+
+    def as_data(self) -> dict[str, Any]:
+        return {
+            "projections": self.projections,
+            "events": self.events,
+            "seconds": round(self.seconds, 3),
+            "events_per_second": round(self.events / max(self.seconds, 1e-9)),
+            "peak_memory_mb": round(self.peak_memory_mb),
+        }
+
+
+def rebuild_projections(
+    store: Store,
+    projections: Sequence[Projection],
+    *,
+    progress: Callable[[Progress], None] | None = None,
+) -> Rebuilt:
+    """Fold the whole log into new builds, and let the views show them.
+
+    Readers see the former build until then, whole. What an earlier rebuild left unfinished
+    is thrown away.
+
+    Raises:
+        BuildTaken: when somebody else rebuilds one of them.
+        LogCorrupt: when an event cannot be read; nothing changed for readers.
+    """
+    begun = time.monotonic()
+    owner = Owner.new()
+    make_table(store)
+    _clear_shadows(store, projections)
+    followed = _begin(store, projections, owner)
+    builds = [each.build for each in followed]
+    try:
+        with beating(store, builds, owner), open_engine() as engine:
+            work = _Rebuild(store, engine, followed, progress, begun)
+            events = work.read()
+            work.write()
+            events += work.catch_up()
+            replaced = _promote(store, followed)
+    except BaseException as error:
+        release(store, builds, owner, error=str(error) or type(error).__name__)
+        raise
+    for build in replaced:
+        drop_build(store, build)
+    names = [projection.name for projection in projections]
+    seconds = time.monotonic() - begun
+    if progress is not None:
+        progress(Progress("done", events, events, events / max(seconds, 1e-9), 0.0))
+    return Rebuilt(names, events, seconds, peak_megabytes())
+
+
+def _begin(store: Store, projections: Sequence[Projection], owner: Owner) -> list[Followed]:
+    followed: list[Followed] = []
+    now = store.now()
+    with store.transaction(write=True) as cursor:
+        for projection in projections:
+            build = add_shadow(cursor, store.dialect, projection, owner, now)
+            each = Followed(build, projection)
+            for table in projection.tables:
+                create_table(cursor, store.dialect, table, each.stored(table))
+            followed.append(each)
+    return followed
+
+
+class _Rebuild:
+    """The steps of one rebuild, with what they share."""
+
+    def __init__(
+        self,
+        store: Store,
+        engine: DuckDBPyConnection,
+        followed: Sequence[Followed],
+        progress: Callable[[Progress], None] | None,
+        begun: float,
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._followed = followed
+        self._progress = progress
+        self._begun = begun
+        self._end = store.head().position
+        self._position = 0
+
+    def read(self) -> int:
+        """Fold the log as it is now; gives its events."""
+        tables = [table for each in self._followed for table in each.projection.tables]
+        fold = Fold(self._engine, tables)
+        with (
+            open_log(self._store, upto=self._end) as log,
+            ahead(trusted_chunks(log)) as chunks,
+        ):
+            for chunk in chunks:
+                fold.add(chunk)
+                self._tell("reading", fold.events)
+        fold.finish()
+        self._position = fold.position
+        return fold.events
+
+    def write(self) -> None:
+        """Write the rows in slices, then set the checkpoint that stands for them."""
+        self._tell("writing", self._end)
+        for each in self._followed:
+            for table in each.projection.tables:
+                for rows in _slices(self._engine, table):
+                    with self._store.transaction(write=True) as cursor:
+                        insert_rows(cursor, self._store.dialect, table, each.stored(table), rows)
+                self._engine.execute(f"DROP TABLE {quoted(rows_name(table))}")
+        now = self._store.now()
+        rate = round(self._end / max(time.monotonic() - self._begun, 1e-6))
+        with self._store.transaction(write=True) as cursor:
+            for each in self._followed:
+                each.build = advance(
+                    cursor,
+                    self._store.dialect,
+                    each.build,
+                    self._position,
+                    now,
+                    state="catching_up",
+                    rate=rate,
+                )
+
+    def catch_up(self) -> int:
+        """Apply what was recorded meanwhile; gives its events."""
+        self._tell("catching up", self._end)
+        follower = Follower(self._store, self._engine, self._followed)
+        events = 0
+        while applied := follower.step():
+            events += applied
+        return events
+
+    def _tell(self, phase: str, events: int) -> None:
+        if self._progress is None:
+            return
+        rate = events / max(time.monotonic() - self._begun, 1e-9)
+        left = (self._end - events) / rate if rate else None
+        self._progress(Progress(phase, events, self._end, rate, left))
+
+
+def _slices(engine: DuckDBPyConnection, table: Table) -> Iterator[list[tuple[Any, ...]]]:
+    """The rows at rest, in order of their keys, as many at once as can be written quickly."""
+    order = ", ".join(map(quoted, table.key))
+    result = engine.execute(f"{at_rest_select(table, quoted(rows_name(table)))} ORDER BY {order}")
+    size = _FIRST_SLICE
+    while rows := result.fetchmany(size):
+        begun = time.monotonic()
+        yield rows
+        taken = max(time.monotonic() - begun, 1e-6)
+        size = max(100, min(50_000, round(size * min(4.0, _SLICE_SECONDS / taken))))
+
+
+def _promote(store: Store, followed: Sequence[Followed]) -> list[Build]:
+    """Let the views show the new builds; gives the builds that were shown before."""
+    replaced: list[Build] = []
+    now = store.now()
+    with store.transaction(write=True) as cursor:
+        present = builds_at(cursor, store.dialect)
+        for each in followed:
+            advance(cursor, store.dialect, each.build, each.build.position, now)
+            for build in present:
+                if build.projection == each.projection.name and build.role == "live":
+                    set_role(cursor, store.dialect, build, "previous")
+                    replaced.append(build)
+            set_role(cursor, store.dialect, each.build, "live")
+            for table in each.projection.tables:
+                point_view(cursor, store.dialect, table, each.stored(table))
+    return replaced
+
+
+def _clear_shadows(store: Store, projections: Sequence[Projection]) -> None:
+    """Throw away what interrupted rebuilds of these projections left."""
+    names = {projection.name for projection in projections}
+    now = store.now()
+    for build in all_builds(store):
+        if build.projection in names and build.role != "live":
+            if build.is_held(now):
+                raise BuildTaken(build.projection, build.build, build.host, build.pid)
+            drop_build(store, build)
+
+
+def drop_build(store: Store, build: Build) -> None:
+    """Remove a build that no view shows, with its tables."""
+    for name in build.table_names:
+        more = True
+        while more:
+            with store.transaction(write=True) as cursor:
+                more = empty_slice(cursor, store.dialect, name, 2_000)
+    with store.transaction(write=True) as cursor:
+        for name in build.table_names:
+            drop_table(cursor, name)
+        forget(cursor, store.dialect, build)

@@ -1,0 +1,34 @@
+"""`leadflow --help`, as a process of its own, against Python doing nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+from tests.benchmarks.figures import Figure
+
+ROUNDS = 15
+
+
+def measure() -> Figure:
+    """Median seconds."""
+    program = Path(sys.executable).with_name("leadflow")
+    return Figure(
+        "leadflow --help",
+        _timed([str(program), "--help"]),
+        "s",
+        "python -c pass",
+        _timed([sys.executable, "-c", "pass"]),
+    )
+
+
+def _timed(command: list[str]) -> float:
+    times: list[float] = []
+    for _ in range(ROUNDS):
+        begun = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        times.append(time.perf_counter() - begun)
+    return median(times)
