@@ -225,6 +225,10 @@ class Decider:
     def _answer(self, event: e.LeadEvent, envelope: Envelope) -> None:
         """Record what the policy says to an event, at the moment of its cause."""
         lead, policy = self.lead, self.policy
+        may_move = isinstance(event, (e.Engaged, e.Enriched, e.Captured))
+        points = list(scoring.points_for(lead, event, policy))
+        if not may_move and not points:
+            return
         answers = Envelope(
             occurred_at=event.occurred_at,
             time_basis=event.time_basis,
@@ -234,9 +238,9 @@ class Decider:
             causation_id=str(event.event_id),
             new_id=envelope.new_id,
         )
-        for draft in list(scoring.points_for(lead, event, policy)):
+        for draft in points:
             self._take(self._build(*draft, answers, fact=False))
-        if not isinstance(event, (e.Engaged, e.Enriched, e.Captured)):
+        if not may_move:
             return
         qualified = scoring.tier_and_target(lead, event, policy)
         if qualified is not None:

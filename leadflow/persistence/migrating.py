@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from leadflow.errors import StoreError, StoreNotFound
+from leadflow.errors import SchemaTooNew, StoreError, StoreNotFound
 from leadflow.persistence.schema import SCHEMA_VERSION, schema_version
 from leadflow.persistence.store import Cursor
 from leadflow.persistence.urls import PostgresURL, SQLiteURL, parse_store_url
@@ -23,7 +23,8 @@ def migrate(url: str, *, to_version: int = SCHEMA_VERSION) -> tuple[int, int]:
 
     Raises:
         StoreNotFound: there is no store.
-        StoreError: it is newer than this program, or too old for it.
+        SchemaTooNew: it is newer than this program.
+        StoreError: it is too old for it.
     """
     target = parse_store_url(url)
     dialect = "sqlite" if isinstance(target, SQLiteURL) else "postgresql"
@@ -31,7 +32,7 @@ def migrate(url: str, *, to_version: int = SCHEMA_VERSION) -> tuple[int, int]:
         cursor.execute("SELECT name, value FROM leadflow_meta")
         found = schema_version(dict(cursor.fetchall()), target.url)
         if found > to_version:
-            raise StoreError(
+            raise SchemaTooNew(
                 f"the store {target.url} has schema version {found}, newer than {to_version}",
                 hint="Install the newer leadflow that wrote it.",
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 from leadflow.errors import InvalidStoreURL
 
@@ -86,14 +86,22 @@ def _sqlite(url: str) -> SQLiteURL:
 
 
 def _postgres(url: str) -> PostgresURL:
+    if "#" in url:
+        raise InvalidStoreURL(
+            f"{_shown(url)} has a '#' in it", hint="Write # as %23, also in a password."
+        )
     try:
         parts = urlsplit(url)
         _ = parts.port  # reading it is what checks it
-    except ValueError as error:
-        raise InvalidStoreURL(f"{_shown(url)} is no store URL: {error}", hint=_HINT) from None
-    if parts.fragment:
+    except ValueError:
+        # What is wrong may be a part of the password, so it is not repeated.
         raise InvalidStoreURL(
-            f"{_shown(url)} has a '#' in it", hint="Write # as %23, also in a password."
+            f"{_shown(url)} is no store URL: its host or port cannot be read", hint=_HINT
+        ) from None
+    if parts.netloc.count("@") > 1:
+        raise InvalidStoreURL(
+            f"{_shown(url)} has more than one '@' before its host",
+            hint="Write @ in a password as %40.",
         )
     return PostgresURL(
         url=_without_password(parts), conninfo=url, database=unquote(parts.path.lstrip("/"))
@@ -103,14 +111,14 @@ def _postgres(url: str) -> PostgresURL:
 def _without_password(parts: SplitResult) -> str:
     user, at, host = parts.netloc.rpartition("@")
     query = [pair for pair in parse_qsl(parts.query) if pair[0] not in _PASSWORDS]
-    return urlunsplit(
-        parts._replace(netloc=user.partition(":")[0] + at + host, query=urlencode(query))
-    )
+    netloc = user.partition(":")[0] + at + host
+    options = f"?{urlencode(query)}" if query else ""
+    return f"{parts.scheme}://{netloc}{parts.path}{options}"
 
 
 def _shown(url: str) -> str:
     """The text as given, but for what may be a password."""
-    shown = re.sub(r"(?<=:)[^:/@]*(?=@)", "***", url)
+    shown = re.sub(r"(//[^:@/]*):.*@", r"\1:***@", url)
     shown = re.sub(r"(password=)[^&\s]*", r"\1***", shown)
     return repr(shown)
 

@@ -227,6 +227,20 @@ def advance(
     return replace(build, **given)
 
 
+def fence(cursor: Cursor, dialect: str, build: Build) -> None:
+    """Make the transaction fail when the build is not its owner's any more.
+
+    Raises:
+        BuildTaken: then; the transaction must be rolled back.
+    """
+    cursor.execute(
+        with_marks(dialect, f"UPDATE {TABLE} SET heartbeat = heartbeat {_THIS} AND runner = ?"),
+        (*build.key, build.runner),
+    )
+    if cursor.rowcount != 1:
+        raise BuildTaken(build.projection, build.build, None, None)
+
+
 def beat(store: Store, builds: Sequence[Build], owner: Owner) -> None:
     """Say that the owner of these builds lives."""
     now = microseconds(store.now())

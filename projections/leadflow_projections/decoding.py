@@ -11,6 +11,7 @@ from leadflow_projections.sql import literal, quoted
 
 BASES: Final = ("exact", "day", "assumed")
 """Time bases in the order of their numbers within an entry."""
+DAY_ONLY: Final = BASES.index("day")
 ASSUMED: Final = BASES.index("assumed")
 
 _JSON_TYPES: Mapping[Type, str] = {

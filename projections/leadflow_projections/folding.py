@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time, tzinfo
 from typing import TYPE_CHECKING, Final
 
 from leadflow_projections.ahead import ahead
-from leadflow_projections.decoding import ASSUMED, decode_select
+from leadflow_projections.decoding import ASSUMED, DAY_ONLY, decode_select
 from leadflow_projections.judging import trusted
 from leadflow_projections.log_reader import in_chunks
 from leadflow_projections.moments import microseconds
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 COMPACT_ROWS: Final = 1_000_000
 """Partial rows that may gather beside those of the last merge before they are merged again."""
+
+DAY_US: Final = 86_400_000_000
 
 CHUNK_ROWS: Final = 65_536
 """Events folded at once: enough to keep all cores busy, few enough to stay in memory."""
@@ -60,8 +62,16 @@ class Fold:
         tables: Sequence[Table],
         *,
         as_of: int | None = None,
+        as_of_day: int | None = None,
     ) -> None:
-        """Begin a fold of these tables in an engine; `as_of` in microseconds since the epoch."""
+        """Begin a fold of these tables in an engine; moments in microseconds since the epoch.
+
+        Args:
+            connection: the engine.
+            tables: what is folded.
+            as_of: the moment up to which events count.
+            as_of_day: the same for bare dates, which are recorded as 00:00 UTC; else `as_of`.
+        """
         self._connection = connection
         self._as_of = as_of
         self.tables = tuple(tables)
@@ -70,7 +80,12 @@ class Fold:
         self._decode = decode_select(fields_of(tables), "chunk")
         self._counted = "events"
         if as_of is not None:
-            self._counted = f"(FROM events WHERE occurred_at <= {as_of} AND basis <> {ASSUMED})"
+            last_day = as_of if as_of_day is None else as_of_day
+            is_date = f"basis = {DAY_ONLY} AND occurred_at % {DAY_US} = 0"
+            self._counted = (
+                f"(FROM events WHERE basis <> {ASSUMED} AND "
+                f"occurred_at <= CASE WHEN {is_date} THEN {last_day} ELSE {as_of} END)"
+            )
         self._compacted = {group.table.name: 0 for group in self._groups}
         self.position = 0
         self.events = 0
@@ -102,6 +117,11 @@ class Fold:
                 self._compact(group)
         self.events += chunk.num_rows
         self.position = max(self.position, self._number("FROM events", "max(position)"))
+
+    @property
+    def partial_rows(self) -> int:
+        """How many partial rows there are: no fewer than the rows of the largest table."""
+        return sum(self._number(f"FROM {group.table.name}") for group in self._groups)
 
     def finish(self) -> None:
         """Make a table of physical columns for each declared one, named `<table>__rows`."""
@@ -152,6 +172,7 @@ def fold_log(
     known_at: datetime | None = None,
     upto: int | None = None,
     by_person: bool = False,
+    zone: tzinfo = UTC,
 ) -> FoldedLog:
     """Read the store's log and make one engine table per declared one, named like it.
 
@@ -167,11 +188,18 @@ def fold_log(
         upto: only events up to this position.
         by_person: one row for merged persons: their leads' rows merged, under the
             survivor's id.
+        zone: a date that is known only to the day has happened, as of a moment, when that
+            day has begun in this zone.
     """
     from leadflow_projections.log_reader import open_log
     from leadflow_projections.persons import merge_persons
 
-    fold = Fold(connection, tables, as_of=None if as_of is None else microseconds(as_of))
+    fold = Fold(
+        connection,
+        tables,
+        as_of=None if as_of is None else microseconds(as_of),
+        as_of_day=None if as_of is None else _day_of(as_of, zone),
+    )
     limit = None if known_at is None else microseconds(known_at)
     with open_log(store, upto=upto) as log, ahead(trusted_chunks(log, limit)) as chunks:
         for chunk in chunks:
@@ -185,6 +213,11 @@ def fold_log(
             f"CREATE OR REPLACE TABLE {quoted(table.name)} AS {view_select(table, rows, 'duckdb')}"
         )
     return FoldedLog(fold.position, fold.events, fold.assumed)
+
+
+def _day_of(moment: datetime, zone: tzinfo) -> int:
+    """The moment's date in the zone, as a bare date is recorded: its 00:00 UTC."""
+    return microseconds(datetime.combine(moment.astimezone(zone).date(), time(), UTC))
 
 
 def trusted_chunks(

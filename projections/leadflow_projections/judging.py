@@ -37,6 +37,7 @@ def trusted(rows: pa.Table) -> pa.Table:
 
     if rows.num_rows <= _MODEL_ROWS:
         return _judged(rows)
+    rows = rows.combine_chunks()  # a pattern is compiled anew for every piece of a column
     parts: list[pa.Table] = []
     suspects: list[pa.Table] = []
     for topic in rows["topic"].unique().to_pylist():

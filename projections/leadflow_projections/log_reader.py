@@ -8,21 +8,21 @@ reads it and streams Arrow IPC through a pipe; the pipe's size is the backpressu
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import IO, TYPE_CHECKING, Any, Final, cast
-from urllib.parse import quote
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from leadflow.errors import StoreError
+from leadflow_projections.children import child_running, last_words, sqlite_uri
 from leadflow_projections.log_child import Source
 
 if TYPE_CHECKING:
+    from io import IOBase
+    from subprocess import Popen
+
     import pyarrow as pa
 
     from leadflow.persistence.postgres.store import PostgresStore
-    from leadflow.persistence.sqlite.store import SQLiteStore
     from leadflow.persistence.store import Cursor, Store
 
 IN_PROCESS_EVENTS: Final = 20_000
@@ -132,58 +132,36 @@ def _pages(store: Store, after: int, end: int) -> Generator[pa.RecordBatch, None
 def _source(store: Store, after: int, end: int) -> Source | None:
     """What a child would read of this store; None where only this process can read it."""
     if store.dialect == "postgresql":
-        uri = cast("PostgresStore", store).dsn
-        return Source(dialect="postgresql", uri=uri, after=after, end=end)
-    place = cast("SQLiteStore", store).connections.place
-    if place.file is None:
+        uri: str | None = cast("PostgresStore", store).dsn
+    else:
+        uri = sqlite_uri(store, write=False)
+    if uri is None:
         return None
-    extra = "&immutable=1" if place.access == "immutable" else ""
-    uri = f"file:{quote(str(place.file))}?mode=ro{extra}"
-    return Source(dialect="sqlite", uri=uri, after=after, end=end)
+    return Source(dialect=store.dialect, uri=uri, after=after, end=end)
 
 
 def _in_child(source: Source) -> Generator[pa.RecordBatch, None, None]:
     """Start a child that reads the log; the generator's end, or `close`, ends the child."""
     import pyarrow as pa
 
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-m", "leadflow_projections.log_child"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    try:
-        assert child.stdin is not None
-        assert child.stdout is not None
-        child.stdin.write(json.dumps(source).encode() + b"\n")
-        child.stdin.close()
+    with child_running("leadflow_projections.log_child") as child:
         reached = source["after"]
         try:
-            with pa.ipc.open_stream(child.stdout) as stream:
+            assert child.stdin is not None
+            child.stdin.write(json.dumps(source).encode() + b"\n")
+            child.stdin.close()
+            with pa.ipc.open_stream(cast("IOBase", child.stdout)) as stream:
                 for batch in stream:
                     yield batch
-                    reached = batch["position"][-1].as_py() if batch.num_rows else reached
+                    reached = int(batch["position"][-1].as_py())
         except (pa.ArrowException, OSError) as error:
             raise _failed(child, reached) from error
         if child.wait() != 0:
             raise _failed(child, reached)
-    finally:
-        child.kill()
-        child.wait()
-        for pipe in (child.stdin, child.stdout, child.stderr):
-            _close(pipe)
 
 
-def _failed(child: subprocess.Popen[bytes], reached: int) -> StoreError:
-    said = child.stderr.read().decode(errors="replace").strip() if child.stderr else ""
-    why = said.splitlines()[-1] if said else f"it ended with {child.wait()}"
+def _failed(child: Popen[bytes], reached: int) -> StoreError:
     return StoreError(
-        f"the process that reads the log failed after position {reached}: {why}",
+        f"the process that reads the log failed after position {reached}: {last_words(child)}",
         hint="Run the command again; nothing that it had begun is in use.",
     )
-
-
-def _close(pipe: IO[bytes] | None) -> None:
-    if pipe is not None:
-        with suppress(OSError):
-            pipe.close()

@@ -108,17 +108,10 @@ def drop_view(cursor: Cursor, table: Table) -> None:
     cursor.execute(f"DROP VIEW IF EXISTS {quoted(table.name)}")
 
 
-def insert_rows(cursor: Cursor, dialect: str, table: Table, name: str, rows: Iterable[Row]) -> None:
-    """Write rows at rest whose keys are new."""
-    names = list(physical_columns(table))
-    if dialect == "sqlite":
-        marks = ", ".join("?" * len(names))
-        cursor.executemany(f"INSERT INTO {quoted(name)} VALUES ({marks})", rows)
-        return
-    copied: Any = cursor
-    with copied.copy(f"COPY {quoted(name)} ({_names(names)}) FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(row)
+def insert_rows(cursor: Cursor, table: Table, name: str, rows: Iterable[Row]) -> None:
+    """Write rows at rest whose keys are new, on SQLite."""
+    marks = ", ".join("?" * len(physical_columns(table)))
+    cursor.executemany(f"INSERT INTO {quoted(name)} VALUES ({marks})", rows)
 
 
 def upsert_rows(cursor: Cursor, dialect: str, table: Table, name: str, rows: Sequence[Row]) -> None:
@@ -142,7 +135,10 @@ def upsert_rows(cursor: Cursor, dialect: str, table: Table, name: str, rows: Seq
     keys = [row[: len(table.key)] for row in rows]
     condition, values = _among(dialect, table, keys)
     cursor.execute(f"DELETE FROM {quoted(name)} WHERE {condition}", values)
-    insert_rows(cursor, dialect, table, name, rows)
+    copying: Any = cursor
+    with copying.copy(f"COPY {quoted(name)} ({_names(names)}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
 
 
 def select_rows(

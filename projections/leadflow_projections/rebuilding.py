@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from leadflow_projections.ahead import ahead
+from leadflow_projections.bulk import Writer, bulk_writer
 from leadflow_projections.checkpoints import (
     Build,
     Owner,
@@ -31,7 +32,6 @@ from leadflow_projections.physical import (
     create_table,
     drop_table,
     empty_slice,
-    insert_rows,
     point_view,
 )
 from leadflow_projections.rest import at_rest_select
@@ -43,9 +43,7 @@ if TYPE_CHECKING:
     from leadflow.persistence.store import Store
     from leadflow_projections.algebra import Projection, Table
 
-_FIRST_SLICE: Final = 500
-_SLICE_SECONDS: Final = 0.02
-"""What a slice of rows should take under SQLite's write lock."""
+_BATCH_ROWS: Final = 8_192
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +102,8 @@ def rebuild_projections(
     try:
         with beating(store, builds, owner), open_engine() as engine:
             work = _Rebuild(store, engine, followed, progress, begun)
-            events = work.read()
-            work.write()
+            events = work.fold()
+            work.show()
             events += work.catch_up()
             replaced = _promote(store, followed)
     except BaseException as error:
@@ -152,8 +150,8 @@ class _Rebuild:
         self._end = store.head().position
         self._position = 0
 
-    def read(self) -> int:
-        """Fold the log as it is now; gives its events."""
+    def fold(self) -> int:
+        """Fold the log as it is now, and write the rows; gives its events."""
         tables = [table for each in self._followed for table in each.projection.tables]
         fold = Fold(self._engine, tables)
         with (
@@ -163,19 +161,24 @@ class _Rebuild:
             for chunk in chunks:
                 fold.add(chunk)
                 self._tell("reading", fold.events)
-        fold.finish()
+        self._tell("writing", fold.events)
+        with bulk_writer(self._store, fold.partial_rows) as writer:
+            fold.finish()
+            for each in self._followed:
+                for table in each.projection.tables:
+                    self._write(writer, each, table)
         self._position = fold.position
         return fold.events
 
-    def write(self) -> None:
-        """Write the rows in slices, then set the checkpoint that stands for them."""
-        self._tell("writing", self._end)
-        for each in self._followed:
-            for table in each.projection.tables:
-                for rows in _slices(self._engine, table):
-                    with self._store.transaction(write=True) as cursor:
-                        insert_rows(cursor, self._store.dialect, table, each.stored(table), rows)
-                self._engine.execute(f"DROP TABLE {quoted(rows_name(table))}")
+    def _write(self, writer: Writer, each: Followed, table: Table) -> None:
+        order = ", ".join(map(quoted, table.key))
+        select = f"{at_rest_select(table, quoted(rows_name(table)))} ORDER BY {order}"
+        with self._engine.sql(select).to_arrow_reader(_BATCH_ROWS) as rows:
+            writer.write(each.build, table, each.stored(table), rows)
+        self._engine.execute(f"DROP TABLE {quoted(rows_name(table))}")
+
+    def show(self) -> None:
+        """Set the checkpoint that the written rows stand for."""
         now = self._store.now()
         rate = round(self._end / max(time.monotonic() - self._begun, 1e-6))
         with self._store.transaction(write=True) as cursor:
@@ -205,18 +208,6 @@ class _Rebuild:
         rate = events / max(time.monotonic() - self._begun, 1e-9)
         left = (self._end - events) / rate if rate else None
         self._progress(Progress(phase, events, self._end, rate, left))
-
-
-def _slices(engine: DuckDBPyConnection, table: Table) -> Iterator[list[tuple[Any, ...]]]:
-    """The rows at rest, in order of their keys, as many at once as can be written quickly."""
-    order = ", ".join(map(quoted, table.key))
-    result = engine.execute(f"{at_rest_select(table, quoted(rows_name(table)))} ORDER BY {order}")
-    size = _FIRST_SLICE
-    while rows := result.fetchmany(size):
-        begun = time.monotonic()
-        yield rows
-        taken = max(time.monotonic() - begun, 1e-6)
-        size = max(100, min(50_000, round(size * min(4.0, _SLICE_SECONDS / taken))))
 
 
 def _promote(store: Store, followed: Sequence[Followed]) -> list[Build]:

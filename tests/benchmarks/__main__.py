@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks import reading, rebuilding, recording, starting
@@ -20,13 +21,14 @@ def main() -> None:
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="leadflow-bench-") as name:
         folder = Path(name)
-        for title, measured in (
-            ("Recording", lambda: [recording.measure(folder, events)]),
-            ("Rebuilding", lambda: rebuilding.measure(folder)),
-            ("Reading", lambda: reading.measure(folder)),
-            ("Starting", lambda: [starting.measure()]),
-        ):
-            found = measured()
+        measures: dict[str, Callable[[], list[Figure]]] = {
+            "Recording": lambda: recording.measure(folder, events),
+            "Rebuilding": lambda: rebuilding.measure(folder),
+            "Reading": lambda: reading.measure(folder),
+            "Starting": starting.measure,
+        }
+        for title, measure in measures.items():
+            found = measure()
             show(title, found)
             figures += found
     keep(figures, Path("build/bench.json"))

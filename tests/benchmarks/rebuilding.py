@@ -10,25 +10,27 @@ from pathlib import Path
 
 from tests.benchmarks import peer
 from tests.benchmarks.figures import Figure
+from tests.benchmarks.recording import decided
 
-PEER_EVENTS = 5_000
+PEER_LEADS = 150
 
 
 def measure(folder: Path) -> list[Figure]:
-    """Rebuild over `generated.db` in the folder; the peer projects a part of `peer.db`."""
+    """Rebuild over `generated.db` in the folder."""
     done = subprocess.run(
         [
             *(sys.executable, "-m", "leadflow_commands", "projections", "rebuild", "--json"),
             *("--store", f"sqlite:///{folder}/generated.db"),
         ],
-        capture_output=True,
+        stdout=subprocess.PIPE,
         check=True,
         text=True,
     )
     rebuilt = json.loads(done.stdout)
+    leads = list(decided(PEER_LEADS))
     begun = time.perf_counter()
-    peer.project(folder / "peer.db", PEER_EVENTS)
-    rate = PEER_EVENTS / (time.perf_counter() - begun)
+    events = peer.project(folder / "board.db", leads)
+    rate = events / (time.perf_counter() - begun)
     return [
         Figure(
             "rebuild of all projections, SQLite",
@@ -37,7 +39,7 @@ def measure(folder: Path) -> list[Figure]:
             "eventsourcing ProjectionRunner, one table",
             rate,
             f"{rebuilt['events']:,} events in {rebuilt['seconds']:.1f} s, "
-            f"{len(rebuilt['projections'])} projections; peer: {PEER_EVENTS:,} events, one row each",
+            f"{len(rebuilt['projections'])} projections; peer: {events:,} events",
         ),
         Figure("memory of the rebuild", rebuilt["peak_memory_mb"], "MB"),
     ]

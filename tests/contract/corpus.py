@@ -19,7 +19,9 @@ from leadflow.domain.values import ENGAGEMENTS
 # Lone surrogates are no text that JSON, or a database, can hold.
 _texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 _moments = st.datetimes(
-    min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1), timezones=st.just(UTC)
+    min_value=datetime.min.replace(year=1900),
+    max_value=datetime.min.replace(year=2200),
+    timezones=st.just(UTC),
 )
 _json: st.SearchStrategy[Any] = st.recursive(
     st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(codec="utf-8")),
@@ -33,7 +35,6 @@ _BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "currency": st.sampled_from(["EUR", "JPY", "KWD", "BRL"]),
     "external_ids": st.lists(st.just("shop:4711") | st.just("crm:a:b c"), max_size=2).map(tuple),
     "landing_page": _texts.map(lambda text: text.replace("?", "") or "/"),
-    "policy": st.dictionaries(_texts, _json, max_size=4),
 }
 _PLAIN: dict[object, st.SearchStrategy[Any]] = {
     str: _texts,
@@ -56,6 +57,8 @@ def events(topic: str) -> st.SearchStrategy[LogEvent]:
     }
     if topic == "spend.recorded":
         fields["kind"] = st.sampled_from(["media", "sales", "other"])
+    elif topic == "policy.activated":
+        fields["policy"] = st.dictionaries(_texts, _json, max_size=4)
     return st.fixed_dictionaries(fields).map(event_class.model_validate)
 
 
@@ -76,20 +79,25 @@ def _field(name: str, field: FieldInfo) -> st.SearchStrategy[Any]:
 
 
 def _type(annotation: Any) -> st.SearchStrategy[Any]:
-    origin, arguments = get_origin(annotation), get_args(annotation)
     if annotation in _PLAIN:
         return _PLAIN[annotation]
-    if origin in (Union, types.UnionType):
-        return st.one_of([_type(argument) for argument in arguments])
+    arguments = get_args(annotation)
+    if hasattr(annotation, "__metadata__"):
+        return _type(arguments[0])
+    if arguments:
+        return _composed(get_origin(annotation), arguments)
+    if issubclass(annotation, Enum):
+        return st.sampled_from(list(annotation))
+    assert issubclass(annotation, BaseModel), annotation
+    return st.fixed_dictionaries(_fields(annotation)).map(annotation.model_validate)
+
+
+def _composed(origin: Any, arguments: tuple[Any, ...]) -> st.SearchStrategy[Any]:
     if origin is Literal:
         return st.sampled_from(arguments)
     if origin is tuple:
         return st.lists(_type(arguments[0]), max_size=2).map(tuple)
     if origin is dict:
         return st.dictionaries(_type(arguments[0]), _type(arguments[1]), max_size=3)
-    if hasattr(annotation, "__metadata__"):
-        return _type(arguments[0])
-    if issubclass(annotation, Enum):
-        return st.sampled_from(list(annotation))
-    assert issubclass(annotation, BaseModel), annotation
-    return st.fixed_dictionaries(_fields(annotation)).map(annotation.model_validate)
+    assert origin in (Union, types.UnionType), origin
+    return st.one_of([_type(argument) for argument in arguments])

@@ -128,7 +128,7 @@ def test_a_key_that_was_removed_by_hand(store: Store) -> None:
     lead = uuid4()
     record(store, *history(lead, 2))
     run(store, "DELETE FROM lead_keys")
-    with pytest.raises(KeyUnavailable, match="position 1 .* has no key"):
+    with pytest.raises(KeyUnavailable, match=r"position 1 .* has no key"):
         store.load(lead)
     assert len(store.page(after=0, limit=5).events) == 2
 
@@ -138,7 +138,7 @@ def test_an_altered_key(store: Store) -> None:
     record(store, captured(lead))
     zeros = "zeroblob(40)" if store.dialect == "sqlite" else "decode(repeat('00', 40), 'hex')"
     run(store, f"UPDATE lead_keys SET wrapped = {zeros}")
-    with pytest.raises(KeyUnavailable, match="position 1 .* does not open with the store's key"):
+    with pytest.raises(KeyUnavailable, match=r"position 1 .* does not open with the store's key"):
         store.load(lead)
 
 

@@ -200,8 +200,7 @@ def test_a_full_disk(sqlite_file: Path) -> None:
             pages = connection.execute("PRAGMA page_count").fetchone()[0]
             connection.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(StoreFull, match="no room left"):
-            for _ in range(50):
-                record(store, *history(uuid4(), 20))
+            record_histories(store, 50, 20)
         full_at = store.head().position
         with store.connections.writing() as connection:
             connection.execute("PRAGMA max_page_count = 1000000")

@@ -26,7 +26,6 @@ from leadflow.errors import (
 from leadflow.persistence.master_key import key_text, new_key
 from leadflow.persistence.opening import open_store
 from leadflow.persistence.sqlite.store import SQLiteStore
-from leadflow.persistence.store import Store
 from tests.contract.making import ADA, captured, record
 
 

@@ -44,7 +44,7 @@ def test_notifications_are_the_log(store: Store) -> None:
     recorder = store.recorder
     assert recorder.max_notification_id() == 6
 
-    def ids(*args: int, **kwargs: object) -> list[int]:
+    def ids(*args: int | None, **kwargs: object) -> list[int]:
         found = recorder.select_notifications(*args, **kwargs)  # type: ignore[arg-type]
         assert all(isinstance(one, Notification) for one in found)
         return [one.id for one in found]

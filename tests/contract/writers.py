@@ -13,8 +13,14 @@ from leadflow.persistence.store import Append, Store
 from tests.contract.making import captured, engaged, history
 
 
+def say(*words: object) -> None:
+    """Tell the test, at once."""
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
+
+
 def race_for_lead(store: Store, lead: UUID, upto: int) -> None:
-    """Append to one lead's stream at its version, again and again; print each version won."""
+    """Append to one lead's stream at its version, again and again; say each version won."""
     while True:
         version = len(store.lead_events(lead)) + 1
         if version > upto:
@@ -23,7 +29,7 @@ def race_for_lead(store: Store, lead: UUID, upto: int) -> None:
             store.append(Append(events=[engaged(lead, version)]))
         except Conflict:
             continue
-        print(version, flush=True)
+        say(version)
 
 
 def write_and_roll_back(store: Store, rounds: int, seed: int) -> None:
@@ -46,23 +52,23 @@ def write_and_roll_back(store: Store, rounds: int, seed: int) -> None:
                     time.sleep(chance.uniform(0, 0.01))
             case _:
                 pass
-        print(store.append(Append(events=events)).first_position, len(events), flush=True)
+        say(store.append(Append(events=events)).first_position, len(events))
 
 
 def write_until_killed(store: Store) -> None:
-    """Append one history after another; print each lead once its append is acknowledged."""
+    """Append one history after another; say each lead once its append is acknowledged."""
     chance = random.Random()
     while True:
         lead = uuid4()
         count = chance.randint(1, 40)
         store.append(Append(events=history(lead, count)))
-        print(lead, count, flush=True)
+        say(lead, count)
 
 
 def main(what: str, url: str, *arguments: str) -> None:
     """Do one of the above; time is for others to take."""
     with open_store(url, lock_timeout=60) as store:
-        print("ready", flush=True)
+        say("ready")
         sys.stdin.readline()
         match what:
             case "race":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -12,7 +13,9 @@ from tests.docs.examples import POSTGRES_URL, Places, run_page
 from tests.docs.pages import Page, all_pages
 from tests.docs.shell import Shell
 
-RUN = ("console", "python")
+RUN: Final = ("console", "python")
+REWRITE: Final = "REWRITE_EXAMPLES"
+"""The variable by which `python -m tests.docs` asks to correct the pages instead."""
 
 
 def pages_with_examples() -> list[Page]:
@@ -38,7 +41,12 @@ def test_the_page_shows_what_happens(
         folder.mkdir()
         monkeypatch.chdir(folder)
         shell = Shell(folder, tmp_path / f"{attempt}.state", tmp_path)
-        places = Places(shell, olist=Path(olist) if olist else None, postgres=postgres)
+        places = Places(
+            shell,
+            olist=Path(olist) if olist else None,
+            postgres=postgres,
+            rewrite=REWRITE in os.environ,
+        )
         try:
             run_page(page.path, places)
         except AssertionError:
@@ -46,5 +54,15 @@ def test_the_page_shows_what_happens(
                 raise
         else:
             break
+    rewrite(page, places)
     if places.left_out:
         pytest.skip(f"all ran but what needs the Olist files, at lines {places.left_out}")
+
+
+def rewrite(page: Page, places: Places) -> None:
+    """Correct what the page shows, where that was asked for."""
+    text = page.text
+    for (start, end), block in sorted(places.rewritten.items(), reverse=True):
+        text = text[:start] + block + text[end:]
+    if places.rewritten:
+        page.path.write_text(text, "utf-8")

@@ -72,22 +72,29 @@ def _refuse_or_create(
 
 def _create(connection: AnyConnection, source: KeySource) -> None:
     """Make the tables, and the key file that was named where it is missing: all or nothing."""
-    with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_CREATE_LOCK,))
-        if _has(connection, "leadflow_meta"):
-            return  # another process was first
-        made_key = False
-        if source.file is not None and not source.file.exists():
-            made_key = publish_key(source.file, new_key())
-        try:
+    # Before the transaction begins: what it sees of the catalogue is then up to date.
+    connection.execute("SELECT pg_advisory_lock(%s)", (_CREATE_LOCK,))
+    try:
+        if not _has(connection, "leadflow_meta"):  # or another process was first
+            _create_tables(connection, source)
+    finally:
+        connection.execute("SELECT pg_advisory_unlock(%s)", (_CREATE_LOCK,))
+
+
+def _create_tables(connection: AnyConnection, source: KeySource) -> None:
+    made_key = False
+    if source.file is not None and not source.file.exists():
+        made_key = publish_key(source.file, new_key())
+    try:
+        rows = sorted(new_meta(read_key(source)).items())
+        with connection.transaction():
             connection.execute(create_script("postgres.sql").encode())
-            rows = sorted(new_meta(read_key(source)).items())
             with connection.cursor() as cursor:
                 cursor.executemany("INSERT INTO leadflow_meta VALUES (%s, %s)", rows)
-        except BaseException:
-            if made_key and source.file is not None:
-                source.file.unlink(missing_ok=True)
-            raise
+    except BaseException:
+        if made_key and source.file is not None:
+            source.file.unlink(missing_ok=True)
+        raise
 
 
 def _required(source: KeySource | None, target: PostgresURL) -> KeySource:

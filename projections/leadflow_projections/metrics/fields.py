@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from leadflow.errors import InvalidInput
 from leadflow_projections.algebra import last, member, of_lead, take
 from leadflow_projections.conversion import CONVERSION_TABLE
-from leadflow_projections.metrics.cycles import FIELDS
+from leadflow_projections.metrics.cycles import FIELDS, STAGE_NAMES
 from leadflow_projections.sql import quoted
 
 if TYPE_CHECKING:
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 
 DIMENSION: Final = "dimension."
 ENRICHED: Final = "field."
+
+
+_READ: Final = (
+    *CONVERSION_TABLE.shown["began"],
+    *STAGE_NAMES,
+    "last_stage",
+    *(name for name in FIELDS if name not in CONVERSION_TABLE.key),
+    "merged_into",
+)
 
 
 class UnknownField(InvalidInput):
@@ -60,11 +69,12 @@ def wanted(names: Sequence[str]) -> list[Wanted]:
 
 
 def table_with(fields: Sequence[Wanted]) -> Table:
-    """The conversion table with one more column for all that the names may mean.
+    """The conversion table as metrics need it: with a column for all that the names may mean.
 
-    The value is the lead's last, whichever cycle it was recorded in.
+    Such a value is the lead's last, whichever cycle it was recorded in. Columns that no
+    metric reads are left out, so that they are not decoded.
     """
-    columns = dict(CONVERSION_TABLE.columns)
+    columns = {name: CONVERSION_TABLE.columns[name] for name in _READ}
     for field in fields:
         for name in field.columns:
             prefix = DIMENSION if name.startswith(DIMENSION) else ENRICHED

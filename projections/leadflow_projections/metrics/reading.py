@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from leadflow_projections.engine import open_engine
 from leadflow_projections.folding import fold_log
@@ -91,6 +92,7 @@ def _cycles(
             as_of=as_of,
             known_at=known_at,
             by_person=True,
+            zone=ZoneInfo(selection.zone),
         )
         try:
             named = resolve(connection, fields)

@@ -9,6 +9,8 @@ from leadflow.domain.events import LeadEvent
 from leadflow.domain.stages import EXITS, STEPS, Stage
 from leadflow_projections.metrics.selection import Basis, Selection
 
+FIGURES: tuple[str, ...] = ("reached", "entered", "went_on", "lost", "disqualified", "open")
+
 
 @dataclass
 class Cycle:
@@ -27,8 +29,7 @@ class Cycle:
     def outcome(self, horizon: datetime | None) -> str:
         """The exit that it ended with by then, else open."""
         by_then = [stage for stage, at in self.entries if horizon is None or at <= horizon]
-        last = by_then[-1] if by_then else None
-        return last.value if last in EXITS else "open"
+        return by_then[-1].value if by_then and by_then[-1] in EXITS else "open"
 
 
 def cycles_of(history: Iterable[LeadEvent], as_of: datetime | None) -> dict[int, Cycle]:
@@ -56,9 +57,8 @@ def counted(
     strict: bool,
 ) -> dict[str, dict[str, int]]:
     """Figures by step: reached, entered, went_on, lost, disqualified, open."""
-    keys = ("reached", "entered", "went_on", "lost", "disqualified", "open")
     chosen = list(steps)
-    figures = {step.value: dict.fromkeys(keys, 0) for step in chosen}
+    figures = {step.value: dict.fromkeys(FIGURES, 0) for step in chosen}
     for name in names:
         for cycle in cycles_of(leads.history(f"test:{name}"), as_of).values():
             began = cycle.began_at or min(cycle.first.values())

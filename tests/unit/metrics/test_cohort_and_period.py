@@ -167,6 +167,24 @@ def test_a_date_counts_as_the_midnight_of_the_zone(history: History) -> None:
     assert reached(history.funnel(**JANUARY))["captured"] == 2
 
 
+@pytest.mark.parametrize(
+    ("zone", "moment", "begun"),
+    [
+        ("UTC", "2026-01-02T00:00", True),
+        ("UTC", "2026-01-01T23:59:59", False),
+        ("America/Sao_Paulo", "2026-01-01T23:59:59-03:00", False),
+        ("America/Sao_Paulo", "2026-01-02T00:00-03:00", True),
+        ("Europe/Berlin", "2026-01-01T23:59:59+01:00", False),
+        ("Europe/Berlin", "2026-01-02T00:00+01:00", True),
+    ],
+)
+def test_a_date_has_come_when_its_day_has_begun_in_the_zone(
+    history: History, zone: str, moment: str, begun: bool
+) -> None:
+    history("a", "captured", "2026-01-02", basis="day")
+    assert reached(history.funnel(as_of=moment, zone=zone))["captured"] == begun
+
+
 def test_impossible_selections_are_refused() -> None:
     with pytest.raises(InvalidInput, match="since 2026-02-01"):
         Selection(since=at("2026-02-01"), until=at("2026-01-01"))

@@ -1,0 +1,54 @@
+"""Child processes that open a SQLite file by ADBC, which this process must never do itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, cast
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from leadflow.persistence.sqlite.store import SQLiteStore
+    from leadflow.persistence.store import Store
+
+
+@contextmanager
+def child_running(module: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A module of ours run by a fresh interpreter, spawned and not forked; ended with the block."""
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-m", module],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+        for pipe in (child.stdin, child.stdout, child.stderr):
+            _close(pipe)
+
+
+def last_words(child: subprocess.Popen[bytes]) -> str:
+    """Why a child that is ending failed, in its own last line where it wrote one."""
+    said = child.stderr.read().decode(errors="replace").strip() if child.stderr else ""
+    return said.splitlines()[-1] if said else f"it ended with {child.wait()}"
+
+
+def sqlite_uri(store: Store, *, write: bool) -> str | None:
+    """How a child opens this store's file; None where only this process has the database."""
+    place = cast("SQLiteStore", store).connections.place
+    if place.file is None or not sys.executable:
+        return None
+    mode = "rw" if write else "ro"
+    extra = "&immutable=1" if place.access == "immutable" else ""
+    return f"file:{quote(str(place.file))}?mode={mode}{extra}"
+
+
+def _close(pipe: IO[bytes] | None) -> None:
+    if pipe is not None:
+        with suppress(OSError):
+            pipe.close()
