@@ -22,6 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 from leadflow.errors import SecondLibrary
 
@@ -116,12 +117,15 @@ def unregister(identity: tuple[int, int]) -> None:
 
 
 def refuse_in_process(path: Path | str) -> None:
-    """To be asked before a second SQLite library opens a file.
+    """To be asked before a second SQLite library opens a file, by its path or `file:` URI.
 
     Raises:
         SecondLibrary: when this process holds the file by `sqlite3`.
     """
-    file = _GUARD.holds(os.fspath(path))
+    name = os.fspath(path)
+    if name.startswith("file:"):
+        name = unquote(urlsplit(name).path)
+    file = _GUARD.holds(name)
     if file is not None:
         raise SecondLibrary(
             f"{file} is open by sqlite3 in this process, and a second SQLite library on it"

@@ -343,9 +343,11 @@ class Table:
 
 def _taken_when(part: Take) -> tuple[object, ...]:
     """What decides whether an event is taken; equal for takes of the same events."""
-    conditions = set(part.when)
-    if not part.blank and not part.value.envelope:
-        conditions.add(given(part.value.path))
+    conditions: set[Condition | Value] = set(part.when)
+    value = part.value
+    if not part.blank and not value.envelope:
+        plain = value == Value(value.path, value.type)
+        conditions.add(given(value.path) if plain else value)
     return part.topics, frozenset(conditions)
 
 

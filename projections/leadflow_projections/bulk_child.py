@@ -12,6 +12,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
+from leadflow_projections.children import say_peak
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -42,7 +44,9 @@ def main() -> None:
     import pyarrow as pa
 
     target: Target = json.loads(sys.stdin.buffer.readline())
-    with driver.connect(target["uri"], autocommit=True) as connection, connection.cursor() as cursor:
+    with driver.connect(target["uri"]) as connection, connection.cursor() as cursor:
+        # These take effect outside of a transaction only, and one is always open otherwise.
+        connection.adbc_connection.set_autocommit(True)
         cursor.execute(f"PRAGMA busy_timeout = {target['lock_timeout_ms']}")
         # Slices may be lost with the power, the last ones first; the parent's checkpoint,
         # which makes the rows count, is synchronous and takes all before it along.
@@ -54,6 +58,7 @@ def main() -> None:
             with pa.ipc.open_stream(pa.PythonFile(sys.stdin.buffer, "r")) as stream:
                 for batch in stream:
                     size = _write(connection, cursor, job, batch, size)
+    say_peak()
 
 
 def _write(connection: Any, cursor: Any, job: Job, batch: pa.RecordBatch, size: int) -> int:

@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import quote
 
+from leadflow_projections.memory import note_child, own_peak_megabytes
+
 if TYPE_CHECKING:
     from leadflow.persistence.sqlite.store import SQLiteStore
     from leadflow.persistence.store import Store
@@ -26,10 +28,18 @@ def child_running(module: str) -> Iterator[subprocess.Popen[bytes]]:
     try:
         yield child
     finally:
+        if child.poll() == 0 and child.stderr is not None:
+            with suppress(ValueError, IndexError):
+                note_child(float(child.stderr.read().split()[-1]))
         child.kill()
         child.wait()
         for pipe in (child.stdin, child.stdout, child.stderr):
             _close(pipe)
+
+
+def say_peak() -> None:
+    """In a child, at its end: tell the parent how much memory it took."""
+    sys.stderr.write(str(own_peak_megabytes()))
 
 
 def last_words(child: subprocess.Popen[bytes]) -> str:

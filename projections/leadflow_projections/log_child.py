@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
+from leadflow_projections.children import say_peak
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -42,6 +44,7 @@ def main() -> None:
                 writer.write_batch(batch)
             if writer is not None:
                 writer.close()
+        say_peak()
     except BrokenPipeError:
         sys.stderr.close()  # the reader has what it wants
         sys.exit(0)

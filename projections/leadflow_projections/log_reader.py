@@ -16,6 +16,7 @@ from leadflow.errors import StoreError
 from leadflow_projections.children import child_running, last_words, sqlite_uri
 from leadflow_projections.log_child import Source
 
+
 if TYPE_CHECKING:
     from io import IOBase
     from subprocess import Popen

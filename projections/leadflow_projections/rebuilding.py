@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from leadflow.errors import StoreError
 from leadflow_projections.ahead import ahead
 from leadflow_projections.bulk import Writer, bulk_writer
 from leadflow_projections.checkpoints import (
@@ -167,6 +168,7 @@ class _Rebuild:
             for each in self._followed:
                 for table in each.projection.tables:
                     self._write(writer, each, table)
+        self._check_rows()
         self._position = fold.position
         return fold.events
 
@@ -175,7 +177,23 @@ class _Rebuild:
         select = f"{at_rest_select(table, quoted(rows_name(table)))} ORDER BY {order}"
         with self._engine.sql(select).to_arrow_reader(_BATCH_ROWS) as rows:
             writer.write(each.build, table, each.stored(table), rows)
-        self._engine.execute(f"DROP TABLE {quoted(rows_name(table))}")
+
+    def _check_rows(self) -> None:
+        """See that what was folded is what the store has, before anybody is shown it."""
+        for each in self._followed:
+            for table in each.projection.tables:
+                made = quoted(rows_name(table))
+                ((expected,),) = self._engine.execute(f"SELECT count(*) FROM {made}").fetchall()
+                with self._store.transaction(write=False) as cursor:
+                    cursor.execute(f"SELECT count(*) FROM {quoted(each.stored(table))}")
+                    (stored,) = cursor.fetchone()
+                if stored != expected:
+                    raise StoreError(
+                        f"{stored} rows of {table.name} are in the store where {expected} were "
+                        "written",
+                        hint=f"`leadflow projections rebuild {each.projection.name}` tries again.",
+                    )
+                self._engine.execute(f"DROP TABLE {made}")
 
     def show(self) -> None:
         """Set the checkpoint that the written rows stand for."""

@@ -39,9 +39,17 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
 }
 
 
-def public_columns(table: Table) -> list[str]:
-    """The names that the view shows, in order."""
-    return list(_shown(table, "t", "duckdb"))
+def public_types(table: Table) -> dict[str, Type]:
+    """The names that the view shows, in order, with their types as the view gives them."""
+    kinds = {name: value.type for name, value in table.key.items()}
+    columns = {name: table.columns[others[0]] for name, others in table.shown.items()}
+    columns |= {column.name: column for column in table.columns.values() if not column.hidden}
+    for name, column in columns.items():
+        if column.type is Type.ENTRY:
+            kinds |= {f"{name}_at": Type.INSTANT, f"{name}_basis": Type.TEXT}
+        else:
+            kinds[name] = Type.TEXT if column.type is Type.LEVEL else column.type
+    return kinds
 
 
 def view_select(table: Table, rows: str, dialect: str) -> str:

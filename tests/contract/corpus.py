@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from typing import Any, Literal, Union, get_args, get_origin
 from uuid import UUID
@@ -15,14 +15,12 @@ from pydantic.fields import FieldInfo
 
 from leadflow.domain.events import BY_TOPIC, LogEvent
 from leadflow.domain.values import ENGAGEMENTS
+from leadflow.persistence.codec import to_moment
 
 # Lone surrogates are no text that JSON, or a database, can hold.
 _texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
-_moments = st.datetimes(
-    min_value=datetime.min.replace(year=1900),
-    max_value=datetime.min.replace(year=2200),
-    timezones=st.just(UTC),
-)
+# 1900 to 2200, to the microsecond
+_moments = st.integers(-2_208_988_800_000_000, 7_258_118_400_000_000).map(to_moment)
 _json: st.SearchStrategy[Any] = st.recursive(
     st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(codec="utf-8")),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_texts, inner, max_size=3),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
@@ -121,3 +122,23 @@ def test_waiting_ends_when_another_thread_appends(store: Store) -> None:
             record(store, *history(uuid4(), 2))
         waiting.result(timeout=30)
     assert store.head().position == 4
+
+
+def test_a_forked_child_makes_connections_of_its_own(lasting_url: str) -> None:
+    with open_store(lasting_url) as store:
+        record(store, captured(uuid4()))
+        store.wait(after=0, timeout=1)
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                record(store, captured(uuid4()))
+                store.wait(after=1, timeout=1)
+                store.close()
+                code = 0
+            finally:
+                os._exit(code)
+        assert os.waitpid(child, 0)[1] == 0
+        record(store, captured(uuid4()))
+        assert positions(store) == [1, 2, 3]
+        assert isinstance(verify_log(store), Verified)

@@ -14,9 +14,11 @@ from uuid import UUID
 
 import pytest
 
+from leadflow.errors import StoreReadOnly
 from leadflow.persistence.opening import open_store
 from leadflow.persistence.store import Store
 from leadflow.persistence.verify import Verified, verify_log
+from tests.contract.making import record_histories
 from tests.contract.processes import writers
 from tests.postgres import PostgresServer, ServerUnavailableError, cannot_run
 
@@ -125,6 +127,26 @@ def test_a_server_that_crashes_under_its_writers(
     crashing_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crash_server(crashing_server, tmp_path, monkeypatch, 2)
+
+
+@pytest.mark.postgres
+def test_reading_from_a_standby(
+    crashing_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = crashing_server
+    monkeypatch.delenv("LEADFLOW_KEY", raising=False)
+    monkeypatch.setenv("LEADFLOW_KEY_FILE", str(tmp_path / "leads.key"))
+    with open_store(server.url, create=True) as store:
+        record_histories(store, 2)
+    server.stop()
+    (server._data / "standby.signal").touch()
+    server.start()
+    with pytest.raises(StoreReadOnly, match="the server is a standby"):
+        open_store(server.url)
+    with open_store(server.url, must_write=False) as store:
+        assert isinstance(verify_log(store), Verified)
+        store.wait(after=0, timeout=10)
+        store.wait(after=6, timeout=0.05)
 
 
 @pytest.mark.torture

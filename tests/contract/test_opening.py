@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import stat
@@ -287,24 +286,6 @@ def test_stores_in_memory_are_apart() -> None:
     with open_store("sqlite:///:memory:") as one, open_store("sqlite:///:memory:") as two:
         record(one, captured(uuid4()))
         assert (one.head().position, two.head().position) == (1, 0)
-
-
-def test_a_forked_child_makes_connections_of_its_own(sqlite_file: Path) -> None:
-    made(sqlite_file)
-    with open_store(url(sqlite_file)) as store:
-        assert store.head().position == 1
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                record(store, captured(uuid4()))
-                store.close()
-                code = 0
-            finally:
-                os._exit(code)
-        assert os.waitpid(child, 0)[1] == 0
-        record(store, captured(uuid4()))
-        assert store.head().position == 3
 
 
 def test_urls_are_checked_first() -> None:

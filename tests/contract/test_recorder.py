@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
-from eventsourcing.persistence import EventStore, IntegrityError, Notification, StoredEvent
+from eventsourcing.application import Repository
+from eventsourcing.domain import Aggregate, event
+from eventsourcing.persistence import (
+    DatetimeAsISO,
+    EventStore,
+    IntegrityError,
+    JSONTranscoder,
+    Mapper,
+    Notification,
+    StoredEvent,
+    UUIDAsHex,
+)
 
 from leadflow.persistence.store import Append, RecordedEvent, Store
 from leadflow.persistence.verify import Verified, verify_log
@@ -34,7 +45,7 @@ def test_a_new_key_is_used_for_all_of_a_leads_events_in_one_put(store: Store) ->
     lead = uuid4()
     events.put([captured(lead), captured(lead, 2)])
     events.put([captured(lead, 3)])
-    read = [event.personal.email for event in store.load(lead)]  # type: ignore[attr-defined]
+    read = [one.personal.email for one in store.load(lead)]  # type: ignore[attr-defined]
     assert read == ["ada@example.org"] * 3
 
 
@@ -70,3 +81,34 @@ def test_a_recorder_has_no_tables_to_make(store: Store) -> None:
     store.append(Append(events=[captured(uuid4())]))
     store.recorder.create_table()  # type: ignore[attr-defined]
     assert store.head().position == 1
+
+
+class Counter(Aggregate):
+    """An aggregate of the library's own, whose events leadflow knows nothing of."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    @event("Counted")
+    def up(self, by: int) -> None:
+        self.count += by
+
+
+def test_aggregates_of_the_library_over_a_store(store: Store) -> None:
+    events: EventStore[UUID] = EventStore(Mapper(JSONTranscoder()), store.recorder)
+    events.mapper.transcoder.register(UUIDAsHex())  # type: ignore[attr-defined]
+    events.mapper.transcoder.register(DatetimeAsISO())  # type: ignore[attr-defined]
+    counters = Repository(events)
+    counter = Counter()
+    counter.up(by=3)
+    events.put(counter.collect_events())
+    stale: Counter = counters.get(counter.id)
+    counter.up(by=4)
+    events.put(counter.collect_events())
+    stale.up(by=5)
+    with pytest.raises(IntegrityError):
+        events.put(stale.collect_events())
+    found: Counter = counters.get(counter.id)
+    assert found.count == 7
+    assert positions(store) == [1, 2, 3]
+    assert isinstance(verify_log(store), Verified)

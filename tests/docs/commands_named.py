@@ -41,8 +41,8 @@ def _leaves(
 def command_lines(page: Page) -> Iterator[tuple[str, str]]:
     """Every call of `leadflow` that a page shows or names, and where."""
     for code in page.inline_code():
-        if code.startswith("leadflow "):
-            yield page.name, code
+        for call in calls_in(code):
+            yield page.name, call
     for fence in page.fences():
         if fence.language not in _SHELLS:
             continue
@@ -60,7 +60,7 @@ def calls_in(line: str) -> Iterator[str]:
     for part in re.split(r"\|\||&&|[|;&(]", line):
         found = re.search(r"(?:^|\s)(leadflow\s.*)", part)
         if found:
-            yield found[1].strip()
+            yield found[1].strip().rstrip(")")
 
 
 def wrong_with(call: str) -> str | None:

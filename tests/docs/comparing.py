@@ -1,8 +1,10 @@
 """Whether a program printed what a page shows.
 
-`...` stands for whatever varies: within a line for a part of it, alone on a line for any
-lines. A moment of today (or of the next days, such as the end of a lease) may differ from
-the one that was today when the page was written; a moment of the past must be the same.
+Pages show real output. What must differ from run to run may differ: rates and sizes where
+they are said to be such, random ids, the hash that a chain ends with, and moments of today
+(or of the next days, such as the end of a lease), which need only be of the day on which
+they are printed; a moment of the past must be the same. For anything else that varies a
+page writes `...`: within a line for a part of it, alone on a line for any lines.
 """
 
 from __future__ import annotations
@@ -12,10 +14,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 _MOMENT: Final = r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?"
-_PART = re.compile(rf"(?P<moment>{_MOMENT})|(?P<gap>\.\.\.)")
+_VARYING: Final = (
+    r"[0-9a-f]{64}",
+    r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}",
+    r"[\d,.]+ events/s",
+    r"[\d,.]+ [kMG]B",
+    r"in [\d.]+ s\b",
+    r"seconds +[\d.]+",
+    r"events per second +[\d,]+",
+    r'"(?:seconds|events_per_second|peak_memory_mb)": [\d.]+',
+)
+_PART: Final = re.compile(
+    rf"(?P<moment>{_MOMENT})|(?P<varying>{'|'.join(_VARYING)})|(?P<gap>\.\.\.)"
+)
 _GAP: Final = r"(?:\n[^\n]*)*?"
 _FIRST_GAP: Final = r"(?:[^\n]*\n)*?"
-_RECENT = (timedelta(days=2), timedelta(days=7))
+_RECENT: Final = (timedelta(days=2), timedelta(days=7))
 
 
 def difference(expected: str, actual: str) -> str | None:
@@ -23,9 +37,7 @@ def difference(expected: str, actual: str) -> str | None:
     expected, actual = _plain(expected), _plain(actual)
     pattern, moments = _pattern(expected)
     match = re.fullmatch(pattern, actual)
-    if match is not None and all(
-        _same_moment(written, shown) for written, shown in zip(moments, match.groups(), strict=True)
-    ):
+    if match is not None and all(map(_same_moment, moments, match.groups())):
         return None
     return f"expected:\n{_indented(expected)}\ngot:\n{_indented(actual)}"
 
@@ -38,9 +50,8 @@ def _pattern(expected: str) -> tuple[str, list[str]]:
         if line.strip() == "...":
             parts.append(_GAP if number else _FIRST_GAP)
         else:
-            parts.append(
-                ("\n" if parts and parts[-1] != _FIRST_GAP else "") + _line_pattern(line, moments)
-            )
+            follows = bool(parts) and parts[-1] != _FIRST_GAP
+            parts.append(("\n" if follows else "") + _line_pattern(line, moments))
     return "".join(parts), moments
 
 
@@ -51,6 +62,8 @@ def _line_pattern(line: str, moments: list[str]) -> str:
         parts.append(re.escape(line[end : found.start()]))
         if found["gap"]:
             parts.append(r"[^\n]*?")
+        elif found["varying"]:
+            parts.append(next(f"(?:{p})" for p in _VARYING if re.fullmatch(p, found[0])))
         else:
             parts.append(f"({_MOMENT})")
             moments.append(found["moment"])

@@ -33,6 +33,11 @@ from tests.docs.shell import Command, Shell, commands_in
 POSTGRES_URL: Final = "postgresql://leads@db.example/leads"
 """What pages write where a PostgreSQL database is meant; tests put a real one in its place."""
 
+_MQLS: Final = "olist_marketing_qualified_leads_dataset.csv"
+_DEALS: Final = "olist_closed_deals_dataset.csv"
+OLIST: Final = {_MQLS: _MQLS, _DEALS: _DEALS, "MQLS.csv": _MQLS, "DEALS.csv": _DEALS}
+"""What pages may call Olist's two files."""
+
 _MARKER = re.compile(r"<!-- (file|needs): (\S+) -->\n\Z")
 _PAGE_MARKER: Final = "<!-- page needs: olist -->"
 
@@ -58,8 +63,10 @@ def run_page(page: Path, places: Places) -> None:
         AssertionError: naming the first line where a page does not tell the truth.
     """
     if places.olist is not None:
-        for file in places.olist.glob("*.csv"):
-            shutil.copy(file, places.shell.folder)
+        text = page.read_text("utf-8")
+        for name, file in OLIST.items():
+            if name in text:
+                shutil.copy(places.olist / file, places.shell.folder / name)
     runner = _Runner(places)
     document = Sybil([runner.blocks], pattern="*.md").parse(page)
     for example in document.examples():

@@ -89,6 +89,18 @@ def test_console_blocks_are_read_as_they_are_meant() -> None:
         ("a ... c", "a b\nc", False),
         ("at 2026-03-01 09:30", "at 2026-03-02 09:30", False),
         ("1.5", "1x5", False),
+        ("7 events in 1.5 s, 8,000 events/s", "7 events in 12 s, 9 events/s", True),
+        ("7 events in 1.5 s", "8 events in 1.5 s", False),
+        (
+            "id 5b1195ee-5daa-49a1-9374-94620dd2342a",
+            "id 730960f3-a1ca-46ad-92b4-575b12efc02a",
+            True,
+        ),
+        (
+            "id 8a818f34-b506-516a-a224-8e73dadabdb9",
+            "id 8a818f34-b506-516a-a224-8e73dadabdb8",
+            False,
+        ),
     ],
 )
 def test_output_is_compared_as_it_is_meant(expected: str, actual: str, same: bool) -> None:

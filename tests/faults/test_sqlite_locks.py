@@ -146,6 +146,8 @@ def test_the_guard_refuses_while_the_store_is_open_and_no_longer(tmp_path: Path)
             with pytest.raises(SecondLibrary, match="plain open") as raised:
                 path.read_bytes()
             assert raised.value.hint
+        with pytest.raises(SecondLibrary):
+            sqlite_guard.refuse_in_process(f"file:{file}?mode=ro")
         with open_store(f"sqlite:///{file}") as again:
             assert again.head().position == 1
         with pytest.raises(SecondLibrary):

@@ -13,8 +13,8 @@ from leadflow_commands.session import Session
 if TYPE_CHECKING:
     from datetime import date
 
-    from leadflow.persistence.store import Store
-    from leadflow_commands.generating.workers import Telling
+    from leadflow_commands.generating.demo import Files
+    from leadflow_commands.generating.running import Generated
 
 
 @click.command(
@@ -61,26 +61,15 @@ def generate(session: Session, count: int, seed: int, days: int, until: GivenMom
     All of it goes through the same rules, scoring policy, encryption and hash chain as
     real leads. A store that holds events of another origin is left alone.
     """
-    from leadflow_commands.generating import running
+    from leadflow_commands.generating import running, workers
 
     with session.leads(create=True, write=True) as leads:
         plan = running.planned(leads.store, leads=count, seed=seed, days=days, until=_day(until))
-        telling = telling_for(session, leads.store, count)
+        settings = session.settings
+        telling = workers.telling_for(leads.store, settings.store, settings.key_file, count)
         with session.output.progress("generating leads", count) as progress:
             done = running.generate(leads, plan, telling, progress)
     session.output.result(done.as_data(), lambda: _show(session, done.as_data()))
-
-
-def telling_for(session: Session, store: Store, count: int) -> Telling:
-    """Where to tell: in processes of their own when it is worth starting them."""
-    import os
-
-    from leadflow_commands.generating.workers import Here, Workers
-
-    cores = os.cpu_count() or 1
-    if count < 1_500 or cores < 2 or ":memory:" in store.url:
-        return Here(store)
-    return Workers(session.settings.store, session.settings.key_file, min(cores, 4))
 
 
 def _day(until: GivenMoment | None) -> date | None:
@@ -104,3 +93,72 @@ def _show(session: Session, done: dict[str, Any]) -> None:
             ("ends", done["until"]),
         ]
     )
+
+
+@click.command(
+    cls=Command,
+    shares=(),
+    examples="""
+    leadflow demo
+    leadflow queue list --store sqlite:///demo/leads.db
+    """,
+)
+@click.option(
+    "--leads",
+    "count",
+    type=click.IntRange(100, 100_000),
+    default=4_000,
+    show_default=True,
+    help="How many leads the history has.",
+)
+@pass_session
+def demo(session: Session, count: int) -> None:
+    """Show a believable history: board, queue and funnel of a year.
+
+    It has a store of its own, demo/leads.db, which is made anew each time, and draws the
+    funnel into demo/funnel.png and demo/funnel.html.
+    """
+    from leadflow_commands.generating import demo as parts
+
+    files = parts.Files()
+    done = parts.record(files, count, session.output)
+    rebuilt = parts.project(files)
+    for picture in files.pictures:
+        parts.draw(session, files, picture)
+    session.output.result(
+        parts.summary(files, done, rebuilt), lambda: _tell(session, files, done, rebuilt)
+    )
+
+
+def _tell(session: Session, files: Files, done: Generated, rebuilt: dict[str, Any]) -> None:
+    """The tour: each command as it would be typed, and what it says."""
+    from leadflow_commands.generating import demo as parts
+    from leadflow_commands.output import Column
+
+    output = session.output
+    output.line(
+        f"{done.leads:,} leads with {done.events:,} events of a year, recorded in "
+        f"{done.seconds:.1f} s; {len(rebuilt['projections'])} read models built in "
+        f"{rebuilt['seconds']:.1f} s."
+    )
+    output.line()
+    output.heading("Where the leads stand")
+    counts = parts.stage_counts(files)
+    output.table(
+        [Column("stage"), Column("leads", right=True)],
+        [(stage.replace("_", " "), f"{count:,}") for stage, count in counts.items()],
+    )
+    for title, words in parts.TOUR:
+        output.line()
+        output.heading(title)
+        output.line(f"$ {parts.typed(files, words)}")
+        parts.call(session, files, words)
+    output.line()
+    output.heading("The funnel as a picture")
+    for picture in files.pictures:
+        output.line(f"{picture}")
+    output.line()
+    output.heading("What to type next")
+    for comment, words in parts.following(files):
+        output.line(f"# {comment}")
+        output.line(parts.typed(files, words))

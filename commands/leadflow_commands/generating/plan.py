@@ -24,6 +24,11 @@ _TWINS: Final = 150
 """Of so many leads in a row, two are one person."""
 
 
+def part_id(seed: int, what: str) -> UUID:
+    """The command id of a part of the history of a seed."""
+    return uuid5(LEADFLOW_NS, f"generate:{seed}:{what}")
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Size and seed of a history that ends when `until` begins, in UTC."""
@@ -47,7 +52,7 @@ class Plan:
 
     def id_of(self, what: str) -> UUID:
         """The command id of a part of this history."""
-        return uuid5(LEADFLOW_NS, f"generate:{self.seed}:{what}")
+        return part_id(self.seed, what)
 
     def lead_id(self, number: int) -> UUID:
         """The id of a lead, which is known as gen:SEED-NUMBER too."""

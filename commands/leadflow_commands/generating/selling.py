@@ -28,6 +28,14 @@ def sell(life: Life) -> bool:
     if life.chance(0.8):
         person, taken = _claim(life, person, taken)
     reached = _call(life, person, taken)
+    if not reached and life.chance(0.4):
+        given_up = working(life.now, life.rng.uniform(4, 30))
+        life.do(e.Lost, given_up, actor=person.name, reason=world.RETURN_REASONS[0])
+        return False
+    if reached and life.chance(0.05):
+        moment = life.now + life.rng.randrange(60, HOUR)
+        life.do(e.Disqualified, moment, actor=person.name, reason="non_target")
+        return False
     life.do(
         e.HandedOver,
         life.now + life.rng.randrange(300, 2 * HOUR),

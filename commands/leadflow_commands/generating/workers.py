@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
@@ -25,6 +26,9 @@ Telling = Callable[[Plan, Policy], AbstractContextManager[Tell]]
 
 RARELY: Final = (200_000, 50, 50)
 """When to look for cycles of garbage: events make none, and looking takes a third of the time."""
+_WORTH_IT: Final = 1_500
+_MOST_WORKERS: Final = 3
+"""More than one process can record the work of."""
 _AHEAD: Final = 24
 """Parts that may be told before they are needed; bounds the memory."""
 
@@ -62,6 +66,14 @@ class Workers:
             yield lambda ranges: _in_order(executor, ranges)
         finally:
             executor.shutdown(cancel_futures=True)
+
+
+def telling_for(store: Store, url: str, key_file: Path | None, leads: int) -> Telling:
+    """Processes of their own where there are cores for them and leads enough to be worth it."""
+    cores = os.cpu_count() or 1
+    if leads < _WORTH_IT or cores < 2 or ":memory:" in url:
+        return Here(store)
+    return Workers(url, key_file, min(cores, _MOST_WORKERS))
 
 
 def _in_order(executor: ProcessPoolExecutor, ranges: Iterator[range]) -> Iterator[Part]:

@@ -10,7 +10,7 @@ from typing import Final, Literal, Self
 from uuid import UUID
 
 from leadflow.domain.events import LogEvent
-from leadflow.errors import ConnectionLost, LogCorrupt
+from leadflow.errors import ConnectionLost, LogCorrupt, StoreReadOnly
 from leadflow.persistence.appending import encode_batch
 from leadflow.persistence.codec import LeadMapper, Stored, to_moment
 from leadflow.persistence.keys import Keys
@@ -68,6 +68,8 @@ class PostgresStore:
         return self.connections.target.conninfo
 
     def append(self, append: Append) -> Appended:
+        # An erased key is gone for every reader at once. Its old row's bytes stay in the
+        # table's free space until they are overwritten, or by `VACUUM FULL lead_keys` at once.
         return self.recorder.append(encode_batch(append, self.keys))
 
     def head(self) -> Head:
@@ -172,6 +174,9 @@ class PostgresStore:
                 with self.connections.listener() as connection:
                     self._listen(connection, after, until)
                     return
+            except StoreReadOnly:  # a standby lets nobody listen
+                self._poll(after, until)
+                return
             except ConnectionLost:
                 if time.monotonic() + 0.1 > until:
                     raise
@@ -185,6 +190,15 @@ class PostgresStore:
                 return
             for _ in connection.notifies(timeout=left, stop_after=1):
                 pass
+
+    def _poll(self, after: int, until: float) -> None:
+        pause = 0.02
+        while self.head().position <= after:
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.5, 0.5)
 
     def close(self) -> None:
         self.connections.close()

@@ -189,6 +189,7 @@ class Connections:
             return ["PRAGMA query_only = ON", f"PRAGMA cache_size = -{_READER_CACHE_KIB}"]
         return [
             "PRAGMA synchronous = FULL",  # a commit is on the disk before it is acknowledged
+            "PRAGMA fullfsync = ON",  # which takes more than fsync on macOS
             "PRAGMA secure_delete = ON",  # an erased key's bytes are overwritten
             f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}",
             f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}",

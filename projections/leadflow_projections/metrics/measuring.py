@@ -109,8 +109,7 @@ def _in_period(selection: Selection, parameters: dict[str, Any]) -> str:
         return between("start_at", selection, parameters)
     done = between("end_at", selection, parameters)
     ended = between("exit_at", selection, parameters)
-    begun = "true" if selection.until is None else "start_at <= $until"
-    return f"CASE outcome WHEN 'done' THEN {done} WHEN 'ended' THEN {ended} ELSE {begun} END"
+    return f"CASE outcome WHEN 'done' THEN {done} WHEN 'ended' THEN {ended} ELSE true END"
 
 
 _OUTCOME: Final = """

@@ -190,3 +190,31 @@ def test_importing_twice_changes_nothing(
 def _events(url: str) -> int:
     with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
         return int(connection.execute("SELECT max(position) FROM stored_events").fetchone()[0])
+
+
+def test_a_day_in_another_zone(metrics: Run, raw: list[Lead]) -> None:
+    zone = ("--tz", "America/Sao_Paulo")
+    shown = metrics("funnel", "--as-of", "2018-05-30", *zone).json
+    end = datetime.fromisoformat("2018-05-31T03:00")  # midnight there, by the clock of the files
+    known = sum(lead.contact <= date(2018, 5, 30) for lead in raw)
+    won = sum(lead.won is not None and lead.won < end for lead in raw)
+    assert ends(shown["steps"])[:2] == (known, won)
+    january = ("--since", "2018-01-01", "--until", "2018-01-31", *zone)
+    assert ends(metrics("funnel", *january).json["steps"])[:2] == (1141, 152)
+
+
+def test_the_same_figures_from_postgresql(
+    metrics: Run, olist_files: tuple[str, ...], postgres_database: str, tmp_path: Path
+) -> None:
+    there = ("--store", postgres_database, "--key-file", str(tmp_path / "key"))
+    for words in (("store", "init"), ("import", "olist", *olist_files)):
+        called = run(*words, *there, "-q")
+        assert called.code == 0, called.err
+    for words in (
+        ("funnel", "--by", "source"),
+        ("funnel", "--as-of", "2018-01-31"),
+        ("durations",),
+    ):
+        shown = run("metrics", *words, *there, "--json")
+        assert shown.code == 0, shown.err
+        assert shown.json == metrics(*words).json

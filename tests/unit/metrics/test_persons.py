@@ -1,5 +1,8 @@
 """Merged persons: two before the merge, one after it, two again when it is undone."""
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
 from tests.unit.metrics.histories import History, at, by_value, outcomes, reached
@@ -56,3 +59,16 @@ def test_cycles_of_another_number_stay_another_cycle(twins: History) -> None:
     twins("a", "reopened", "2026-02-01")
     funnel = twins.funnel()
     assert (funnel.whole.steps[0].reached, funnel.whole.leads) == (2, 1)
+
+
+def test_of_two_exits_of_a_person_the_later_one_counts(history: History) -> None:
+    for lead, event in (("a", "lost"), ("b", "disqualified")):
+        history(lead, "captured", "2026-01-01")
+        history(lead, event, "2026-01-05" if lead == "a" else "2026-01-08")
+    history.leads.merge("test:a", "test:b", keep="test:b", occurred_at=at("2026-01-09"))
+    history("a", "purchased", "2026-01-20")
+    window: dict[str, Any] = {"within": timedelta(days=10), "as_of": "2026-01-31"}
+    assert outcomes(history.funnel(**window))["captured"] == (0, 0, 1, 0)
+    assert outcomes(history.funnel(as_of="2026-01-31"))["captured"] == (1, 0, 0, 0)
+    early: dict[str, Any] = {"within": timedelta(days=5), "as_of": "2026-01-31"}
+    assert outcomes(history.funnel(**early))["captured"] == (0, 1, 0, 0)
