@@ -184,7 +184,8 @@ class Operations:
             command_id = uuid5(_CAPTURES, fingerprint(self.store, content).hex())
         if command_id is None:
             return Operation(decide, leads)
-        return Operation(decide, leads, command_id, fingerprint(self.store, content))
+        name = str(given.get("command_id") or command_id)
+        return Operation(decide, leads, command_id, name, fingerprint(self.store, content))
 
     def _envelope(self, unit: UnitOfWork, given: Given, producer: str | None = None) -> Envelope:
         cause = given.get("causation_id")

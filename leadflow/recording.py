@@ -66,6 +66,8 @@ class Operation:
     leads: tuple[LeadRef, ...] = ()
     """The leads it will ask for, so that a batch can read them all at once."""
     command_id: UUID | None = None
+    command_name: str = ""
+    """The command id as the caller wrote it, for errors."""
     fingerprint: bytes = b""
 
 
@@ -187,7 +189,7 @@ class _Attempt:
         row = known.get(op.command_id) if op.command_id is not None else None
         if row is not None and row.fingerprint != op.fingerprint:
             raise CommandReused(
-                f"command id {op.command_id} was used before with other content; "
+                f"command id {op.command_name} was used before with other content; "
                 "nothing was recorded",
                 hint="give each new command an id of its own",
             )

@@ -7,6 +7,7 @@ event is recorded, so that a projection needs no window over that past).
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, cast
 from uuid import UUID
 
@@ -439,6 +440,7 @@ STAMPS: Final = frozenset(LeadEvent.model_fields) - set(LogEvent.model_fields) -
 """Fields that the aggregate writes, and no sender may."""
 
 
+@cache
 def own_fields(event: type[LogEvent]) -> tuple[str, ...]:
     """The names of the fields that a sender gives: no envelope, no stamps."""
     return tuple(

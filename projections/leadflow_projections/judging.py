@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
 import orjson
 
+from leadflow.domain.events import LogEvent
 from leadflow.errors import LogCorrupt
 from leadflow.persistence.codec import LeadMapper, encode
 from leadflow.persistence.keys import Keys
@@ -89,6 +91,15 @@ def _with_states(rows: pa.Table, states: Any) -> pa.Table:
     return rows.set_column(rows.schema.get_field_index("state"), "state", states)
 
 
+def decoded(event: RecordedEvent) -> LogEvent:
+    """A stored event without its personal data, for which no key is needed.
+
+    Raises:
+        LogCorrupt: when it is none.
+    """
+    return _mapper().to_domain_event(replace(event, state=_without_personal(event.state)))
+
+
 def _judge(row: Mapping[str, Any]) -> bytes:
     position = int(row["position"])
     try:
@@ -100,13 +111,13 @@ def _judge(row: Mapping[str, Any]) -> bytes:
             position=position,
             hint="Run `leadflow log verify` to see whether the log was altered.",
         ) from None
-    event = _mapper().to_domain_event(
+    event = decoded(
         RecordedEvent(
             id=position,
             originator_id=lead_id,
             originator_version=row["originator_version"],
             topic=row["topic"],
-            state=_without_personal(row["state"]),
+            state=row["state"],
             recorded_at=row["recorded_at"],
         )
     )
@@ -145,4 +156,4 @@ def _numbers(value: Any) -> Iterable[int]:
 @cache
 def _mapper() -> LeadMapper:
     """A codec without any lead's key: it never meets a personal part."""
-    return LeadMapper(Keys(bytes(32), lambda leads: dict.fromkeys(leads)))
+    return LeadMapper(Keys(bytes(32), dict.fromkeys))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from leadflow.domain import events as e
+from leadflow_projections.judging import decoded
 from leadflow_projections.ranking import QueueEntry, iso, rank_queue
 from leadflow_projections.reading import read_model
 
@@ -38,23 +39,37 @@ def read_queue(
 
 
 def reasons(store: Store, lead_id: UUID) -> tuple[Mapping[str, Any], ...]:
-    """What brought a lead into the queue: its cycle's points, and what made it sales-ready."""
-    history = [e_ for e_ in store.load(lead_id) if isinstance(e_, e.LeadEvent)]
+    """What brought a lead into the queue: its cycle's points, and what made it sales-ready.
+
+    The events of leads that were merged into it count with its own.
+    """
+    history = sorted(_history(store, lead_id, {lead_id}), key=lambda event: event.position or 0)
     cycle = max((event.cycle for event in history), default=1)
     found: list[Mapping[str, Any]] = []
     for event in history:
-        if event.cycle == cycle:
-            reason = _reason(event)
-            if reason is not None:
-                found.append(
-                    {
-                        "event": event.topic,
-                        "occurred_at": iso(event.occurred_at),
-                        "position": event.position,
-                        **reason,
-                    }
-                )
+        reason = _reason(event) if event.cycle == cycle else None
+        if reason is not None:
+            where = {"event": event.topic, "occurred_at": iso(event.occurred_at)}
+            found.append({**where, "position": event.position, **reason})
     return tuple(found)
+
+
+def _history(store: Store, lead_id: UUID, seen: set[UUID]) -> list[e.LeadEvent]:
+    events = [
+        event
+        for event in map(decoded, store.lead_events(lead_id))
+        if isinstance(event, e.LeadEvent)
+    ]
+    absorbed: set[UUID] = set()
+    for event in events:
+        if isinstance(event, e.Merged) and event.survivor:
+            absorbed.add(event.other)
+        elif isinstance(event, e.Unmerged) and event.survivor:
+            absorbed.discard(event.other)
+    for other in absorbed - seen:
+        seen.add(other)
+        events += _history(store, other, seen)
+    return events
 
 
 def _reason(event: e.LeadEvent) -> dict[str, Any] | None:
