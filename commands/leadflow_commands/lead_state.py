@@ -123,3 +123,12 @@ def latest_personal(history: Iterable[LeadEvent]) -> Personal | None:
         if event.personal is not None:
             details |= event.personal.model_dump(exclude_defaults=True)
     return Personal(**details) if details else None
+
+
+def latest_name(leads: Leadflow, lead_id: UUID) -> str:
+    """What to call the lead in a list: its name, company or address; empty once erased."""
+    events = leads.store.load(lead_id)
+    personal = latest_personal(event for event in events if isinstance(event, LeadEvent))
+    if personal is None:
+        return ""
+    return personal.name or personal.company or personal.email or personal.phone or ""

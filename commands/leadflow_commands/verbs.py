@@ -102,11 +102,16 @@ def envelope_from(given: dict[str, Any], session: Session) -> dict[str, Any]:
 
 
 def commands() -> dict[str, click.Command]:
-    """The generated commands by name."""
-    return {verb.name: _command(verb) for verb in VERBS}
+    """The generated commands of `leadflow lead` by name."""
+    return {verb.name: _command(verb, "lead") for verb in VERBS}
 
 
-def _command(verb: Verb) -> click.Command:
+def command_for(name: str, *, group: str) -> click.Command:
+    """One of the verbs as a command of another group."""
+    return next(_command(verb, group) for verb in VERBS if verb.name == name)
+
+
+def _command(verb: Verb, group: str) -> click.Command:
     method = getattr(Verbs, verb.method)
     lead: click.Parameter
     if verb.event is e.Captured:
@@ -126,7 +131,7 @@ def _command(verb: Verb) -> click.Command:
         help=f"{purpose}\n\nRecords {verb.event.topic}.{_lead_help(verb)}",
         shares=("store", "tz"),
         short_help=purpose.partition("\n")[0],
-        examples=f"leadflow lead {verb.name} {verb.example}",
+        examples=f"leadflow {group} {verb.name} {verb.example}",
     )
 
 

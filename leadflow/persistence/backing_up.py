@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from pathlib import Path
 from leadflow.errors import StoreError
 from leadflow.persistence.master_key import key_file_beside, publish_key, read_key
 from leadflow.persistence.opening import open_store
+from leadflow.persistence.publishing import publish, unfinished
 from leadflow.persistence.sqlite.errors import in_our_words
 from leadflow.persistence.sqlite.store import SQLiteStore
 from leadflow.persistence.urls import PostgresURL, parse_store_url
@@ -60,16 +59,14 @@ def backup(url: str, target: Path, *, key_file: Path | None = None) -> Backup:
 
 
 def _copy(store: SQLiteStore, file: Path) -> int:
-    written = file.with_name(f".{file.name}.{secrets.token_hex(6)}.new")
     try:
-        with in_our_words(str(file)), closing(sqlite3.connect(written)) as copy:
-            with store.connections.reader() as connection:
-                connection.backup(copy)
-            position: int = copy.execute("SELECT position FROM log_head").fetchone()[0]
-        os.link(written, file)
+        with unfinished(file) as written, in_our_words(str(file)):
+            with closing(sqlite3.connect(written)) as copy:
+                with store.connections.reader() as connection:
+                    connection.backup(copy)
+                position: int = copy.execute("SELECT position FROM log_head").fetchone()[0]
+            if not publish(written, file):
+                raise StoreError(f"{file} exists already", hint="Name a new file for the copy.")
     except OSError as error:
         raise StoreError(f"{file} cannot be written: {error.strerror}") from None
-    finally:
-        for name in ("", "-journal", "-wal", "-shm"):
-            written.with_name(written.name + name).unlink(missing_ok=True)
     return position

@@ -121,7 +121,7 @@ class LeadMapper(Mapper[UUID]):
             event = event_class.__pydantic_validator__.validate_json(text)
         except ValidationError as error:
             raise _corrupt(stored, _first_error(error)) from None
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise _corrupt(stored, str(error)) from None
         except KeyUnavailable as error:
             raise _named(error, stored) from None
@@ -186,14 +186,14 @@ def encode(event: LogEvent, key: LeadKey | None) -> bytes:
         state = event.__pydantic_serializer__.to_json(
             event, exclude=_NOT_IN_STATE, exclude_none=True
         )
-    except (ValueError, UnicodeEncodeError) as error:
+        if event.schema_version > 1:
+            state = state[:_VERSION_AT] + _marker(type(event)) + state[_VERSION_AT:]
+        if key is None:
+            return state
+        personal = event.__dict__["personal"]
+        text = personal.__pydantic_serializer__.to_json(personal, exclude_none=True)
+    except ValueError as error:
         raise InvalidInput(f"{event.topic} cannot be written as JSON: {error}") from None
-    if event.schema_version > 1:
-        state = state[:_VERSION_AT] + _marker(type(event)) + state[_VERSION_AT:]
-    if key is None:
-        return state
-    personal = event.__dict__["personal"]
-    text = personal.__pydantic_serializer__.to_json(personal, exclude_none=True)
     sealed = seal(key.cipher, event.originator_id.bytes, event.event_id.bytes, text)
     return b'%b%b%b"}' % (state[:-1], _PERSONAL, sealed)
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from leadflow.errors import KeyUnavailable
 from leadflow.persistence.keys import KEY_BYTES
+from leadflow.persistence.publishing import publish, unfinished
 
 KEY_VARIABLE: Final = "LEADFLOW_KEY"
 KEY_FILE_VARIABLE: Final = "LEADFLOW_KEY_FILE"
@@ -118,24 +119,19 @@ def publish_key(file: Path, key: bytes) -> bool:
 
     The file appears whole or not at all.
     """
-    written = file.with_name(f".{file.name}.{secrets.token_hex(6)}.new")
     try:
-        descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(key_text(key).encode("ascii") + b"\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.link(written, file)
-    except FileExistsError:
-        return False
+        with unfinished(file) as written:
+            descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(key_text(key).encode("ascii") + b"\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+            return publish(written, file)
     except OSError as error:
         raise KeyUnavailable(
             f"the key file {file} cannot be made: {error.strerror}",
             hint="Make its folder writable, or name another place by --key-file.",
         ) from None
-    finally:
-        written.unlink(missing_ok=True)
-    return True
 
 
 def open_to_others(file: Path) -> bool:

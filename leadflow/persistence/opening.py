@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from leadflow.errors import StoreError
 from leadflow.persistence.store import Store
 from leadflow.persistence.urls import SQLiteURL, parse_store_url
 
@@ -50,7 +51,13 @@ def open_store(
             must_write=must_write,
             lock_timeout=lock_timeout,
         )
-    from leadflow.persistence.postgres.opening import open_postgres
+    try:
+        from leadflow.persistence.postgres.opening import open_postgres
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            f"a PostgreSQL store needs the package {error.name}, which is not installed",
+            hint="pip install 'leadflow[postgres]'",
+        ) from None
 
     return open_postgres(
         target,

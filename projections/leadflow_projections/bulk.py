@@ -103,12 +103,15 @@ class _Copying:
 
 
 def _as_csv(batch: pa.RecordBatch) -> bytes:
-    """Null as nothing, an empty text as a pair of quotes: as PostgreSQL reads them."""
+    """Null as nothing, an empty text as a pair of quotes: as PostgreSQL reads them.
+
+    Its texts cannot hold the NUL character, which JSON texts may.
+    """
     from pyarrow import csv
 
     sink = BytesIO()
     csv.write_csv(batch, sink, csv.WriteOptions(include_header=False))
-    return sink.getvalue()
+    return sink.getvalue().replace(b"\0", b"")
 
 
 class _InChild:

@@ -31,7 +31,7 @@ NOT_IN_STATE: Final = frozenset(
     {"originator_id", "originator_version", "position", "recorded_at", "personal"}
 )
 
-_CHARACTER: Final = r'(?:[^"\\\x00-\x1f]|\\["\\/bfnrt])'
+_CHARACTER: Final = r'(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u00[01][0-9a-f])'
 _DATE: Final = (
     r"[12]\d{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])"
     r"|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"

@@ -44,7 +44,7 @@ def trusted(rows: pa.Table) -> pa.Table:
     suspects: list[pa.Table] = []
     for topic in rows["topic"].unique().to_pylist():
         of_topic = rows.filter(pc.equal(rows["topic"], topic))
-        expected = _as_expected(of_topic, topic)
+        expected = as_expected(of_topic, topic)
         if expected is None:
             suspects.append(of_topic)
             continue
@@ -59,8 +59,8 @@ def trusted(rows: pa.Table) -> pa.Table:
     return pa.concat_tables(parts)
 
 
-def _as_expected(rows: pa.Table, topic: str) -> pa.ChunkedArray | None:
-    """Which states the topic's pattern answers for; None where it can answer for none."""
+def as_expected(rows: pa.Table, topic: str) -> pa.ChunkedArray | None:
+    """For rows of one topic: which states its pattern answers for; None where it can for none."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

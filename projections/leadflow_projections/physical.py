@@ -138,7 +138,8 @@ def upsert_rows(cursor: Cursor, dialect: str, table: Table, name: str, rows: Seq
     copying: Any = cursor
     with copying.copy(f"COPY {quoted(name)} ({_names(names)}) FROM STDIN") as copy:
         for row in rows:
-            copy.write_row(row)
+            # PostgreSQL's texts cannot hold the NUL character, which JSON texts may.
+            copy.write_row([v.replace("\0", "") if isinstance(v, str) else v for v in row])
 
 
 def select_rows(

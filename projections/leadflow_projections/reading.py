@@ -198,3 +198,18 @@ def _persons(
         shown = engine.execute(view_select(table, "members_rows", "duckdb")).fetchall()
     types = public_types(table)
     return [_read(types, row) for row in shown]
+
+
+def open_amounts(offers: Mapping[str, str | None]) -> dict[str, int]:
+    """What a lead's open offers come to, in minor units by currency.
+
+    Args:
+        offers: the column of that name; closed offers are None in it, and open ones without
+            an amount `?`.
+    """
+    amounts: dict[str, int] = {}
+    for offer in offers.values():
+        if offer is not None and offer != "?":
+            minor, currency = offer.split()
+            amounts[currency] = amounts.get(currency, 0) + int(minor)
+    return amounts

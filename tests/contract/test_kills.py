@@ -46,7 +46,9 @@ def kill_writers(url: str, rounds: int) -> None:
 
 def read_acknowledgements(process: Popen[str], count: int) -> dict[UUID, int]:
     assert process.stdout is not None
-    return _parse([process.stdout.readline() for _ in range(count)])
+    lines = [process.stdout.readline() for _ in range(count)]
+    assert all(line.endswith("\n") for line in lines), process.communicate()
+    return _parse(lines)
 
 
 def _parse(lines: list[str]) -> dict[UUID, int]:

@@ -68,6 +68,15 @@ def test_the_process_that_holds_the_lock_is_named(sqlite_file: Path) -> None:
         record(store, captured(uuid4()))
 
 
+def test_a_thread_that_holds_the_lock_is_named(sqlite_file: Path) -> None:
+    with open_store(url(sqlite_file), create=True, lock_timeout=0.2) as store:
+        with store.transaction(write=True), ThreadPoolExecutor(1) as pool:
+            writing = pool.submit(record, store, captured(uuid4()))
+            with pytest.raises(StoreLocked, match="another thread of this process"):
+                writing.result()
+        record(store, captured(uuid4()))
+
+
 def test_writers_wait_for_a_lock_that_is_let_go(lasting_url: str) -> None:
     with open_store(lasting_url) as holder, open_store(lasting_url) as store:
         entered, leave = threading.Event(), threading.Event()
@@ -174,7 +183,7 @@ def test_a_read_only_store_with_a_part_in_its_log(ordinary_user: None, shared_fo
 
 def test_making_a_store_in_a_read_only_folder(ordinary_user: None, shared_folder: Path) -> None:
     shared_folder.chmod(0o555)
-    with pytest.raises(StoreError, match=r"leads\.db"):
+    with pytest.raises(StoreReadOnly, match="this user cannot write into"):
         open_store(url(shared_folder / "leads.db"), create=True)
     shared_folder.chmod(0o777)
     assert list(shared_folder.iterdir()) == []

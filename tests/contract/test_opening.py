@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -103,6 +107,48 @@ def test_an_empty_file(sqlite_file: Path) -> None:
     sqlite_file.touch()
     assert "empty" in refused(sqlite_file, StoreNotFound).message
     assert "empty" in refused(sqlite_file, StoreNotFound, create=True).message
+
+
+def test_what_is_left_of_another_store(sqlite_file: Path) -> None:
+    rest = sqlite_file.with_name("leads.db-wal")
+    rest.write_bytes(b"frames")
+    assert "is left of another" in refused(sqlite_file, StoreError, create=True).message
+    assert list(sqlite_file.parent.iterdir()) == [rest]
+
+
+def test_a_file_system_without_links(sqlite_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_source: object, _target: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    made(sqlite_file)
+    assert sorted(p.name for p in sqlite_file.parent.iterdir()) == ["leads.db", "leads.db.key"]
+
+
+def test_a_store_that_was_taken_out_of_wal_mode(sqlite_file: Path) -> None:
+    made(sqlite_file)
+    with closing(sqlite3.connect(sqlite_file)) as connection:
+        assert connection.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+    with open_store(url(sqlite_file)) as store:
+        record(store, captured(uuid4()))
+        with store.transaction(write=False) as cursor:
+            cursor.execute("SELECT position FROM log_head")
+            assert cursor.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_driver_that_is_not_installed() -> None:
+    script = (
+        "import sys; sys.modules['psycopg'] = None\n"
+        "from leadflow.persistence.opening import open_store\n"
+        "open_store('postgresql://localhost/leads')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.stderr.splitlines()[-1] == (
+        "leadflow.errors.StoreError: a PostgreSQL store needs the package psycopg, which is not"
+        " installed"
+    )
 
 
 @pytest.mark.parametrize("create", [False, True])
@@ -268,8 +314,6 @@ def test_a_copy_taken_while_the_log_lies_beside_it(sqlite_file: Path, tmp_path: 
 
 
 def _copy_in_another_process(file: Path, folder: Path) -> None:
-    import subprocess
-
     files = [str(p) for p in file.parent.glob("leads.db*") if not p.name.endswith("-shm")]
     subprocess.run(["cp", *files, str(folder)], check=True)
 

@@ -63,8 +63,9 @@ def generate(session: Session, count: int, seed: int, days: int, until: GivenMom
     """
     from leadflow_commands.generating import running, workers
 
+    last = _day(until)
     with session.leads(create=True, write=True) as leads:
-        plan = running.planned(leads.store, leads=count, seed=seed, days=days, until=_day(until))
+        plan = running.planned(leads.store, leads=count, seed=seed, days=days, until=last)
         settings = session.settings
         telling = workers.telling_for(leads.store, settings.store, settings.key_file, count)
         with session.output.progress("generating leads", count) as progress:

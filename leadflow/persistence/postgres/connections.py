@@ -14,7 +14,7 @@ from psycopg import Connection
 from psycopg.pq import TransactionStatus
 from psycopg.rows import RowFactory, tuple_row
 
-from leadflow.errors import ConnectionLost, StoreError
+from leadflow.errors import ConnectionLost, StoreError, StoreUnreachable
 from leadflow.persistence.postgres.errors import in_our_words, not_connected
 from leadflow.persistence.urls import PostgresURL
 
@@ -58,19 +58,25 @@ class Connections:
     def begun(self, begin: str) -> Generator[AnyConnection]:
         """A connection in a transaction; an idle one that broke meanwhile is replaced."""
         with self._place():
-            connection = self._idle.pop() if self._idle else self.connect(tuple_row)
-            try:
-                connection.execute(begin.encode())
-            except psycopg.OperationalError:
-                connection.close()
-                self._drop_idle()
-                connection = self.connect(tuple_row)
-                connection.execute(begin.encode())
+            connection = self._start(begin)
             try:
                 with in_our_words(self.target):
                     yield connection
             finally:
                 self._put_back(connection)
+
+    def _start(self, begin: str) -> AnyConnection:
+        while True:
+            idle = self._idle.pop() if self._idle else None
+            connection = idle or self.connect(tuple_row)
+            try:
+                with in_our_words(self.target):
+                    connection.execute(begin.encode())
+                return connection
+            except ConnectionLost:
+                connection.close()
+                if idle is None:
+                    raise
 
     @contextmanager
     def _place(self) -> Generator[None]:
@@ -105,19 +111,21 @@ class Connections:
         """
         until = time.monotonic() + self.lock_timeout
         pause = 0.01
-        again = False
+        lost: ConnectionLost | None = None
         while True:
             try:
                 with self.connection() as connection:
-                    return use(connection, again)
-            except ConnectionLost:
-                # Idle connections broke with it, when the server was stopped.
-                self._drop_idle()
-                if time.monotonic() + pause > until:
-                    raise
+                    return use(connection, lost is not None)
+            except ConnectionLost as error:
+                lost = error
+                self._drop_idle()  # they broke with it, when the server was stopped
+            except StoreUnreachable:
+                if lost is None:
+                    raise  # nothing was sent yet
+            if time.monotonic() + pause > until:
+                raise lost
             time.sleep(pause)
             pause = min(pause * 2, 0.5)
-            again = True
 
     @contextmanager
     def listener(self) -> Generator[AnyConnection]:

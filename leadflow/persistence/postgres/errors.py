@@ -68,16 +68,14 @@ _REFUSALS: Final[tuple[tuple[tuple[type[psycopg.Error], ...], type[StoreError], 
         "the store {url} is damaged: {said}",
         "Bring back a backup.",
     ),
-    (
-        (psycopg.OperationalError, psycopg.InterfaceError),
-        ConnectionLost,
-        "the connection to {url} was lost: {said}",
-        "Try again: a command with the same id is recorded once.",
-    ),
 )
 """From PostgreSQL's errors to ours; the first that fits."""
+_LOST: Final = (
+    ConnectionLost,
+    "the connection to {url} was lost: {said}",
+    "Try again: a command with the same id is recorded once.",
+)
 _OTHERWISE: Final = (
-    (psycopg.Error,),
     StoreError,
     "PostgreSQL refused to work on {url}: {said}",
     "The server's log may say more.",
@@ -86,10 +84,19 @@ _OTHERWISE: Final = (
 
 def translated(error: psycopg.Error, target: PostgresURL) -> LeadflowError:
     """The error that a caller of leadflow sees."""
-    _, ours, message, hint = next(
-        (row for row in _REFUSALS if isinstance(error, row[0])), _OTHERWISE
+    ours, message, hint = next(
+        (row[1:] for row in _REFUSALS if isinstance(error, row[0])),
+        _LOST if _is_lost(error) else _OTHERWISE,
     )
     return ours(message.format(url=target.url, said=_first_line(error)), hint=hint)
+
+
+def _is_lost(error: psycopg.Error) -> bool:
+    """Whether the session is over: ended by the server, or by what lies between."""
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    # connection exceptions; server shut down, crashed, starting, database dropped; idle too long
+    return error.sqlstate.startswith(("08", "57P")) or error.sqlstate == "25P03"
 
 
 def not_connected(error: psycopg.Error, target: PostgresURL) -> LeadflowError:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from leadflow.errors import StoreError
 from leadflow.persistence import sqlite_guard
-from leadflow.persistence.sqlite.errors import in_our_words, is_busy, locked, read_only
+from leadflow.persistence.sqlite.errors import in_our_words, is_busy, lock_holder, locked, read_only
 
 Access = Literal["write", "read", "immutable"]
 
@@ -110,7 +110,8 @@ class Connections:
         if self.place.access != "write":
             raise read_only(self.place.shown)
         if not self._write_lock.acquire(timeout=self.lock_timeout):
-            raise locked(self.place.shown, self.place.file, self.lock_timeout)
+            who = "another thread of this process"
+            raise locked(self.place.shown, self.lock_timeout, who)
         try:
             if self._writing_thread == get_ident():
                 raise StoreError("a write transaction of this store is open in this thread already")
@@ -148,7 +149,8 @@ class Connections:
                 if not is_busy(error):
                     raise
                 if time.monotonic() >= until:
-                    raise locked(self.place.shown, self.place.file, self.lock_timeout) from None
+                    who = lock_holder(self.place.file)
+                    raise locked(self.place.shown, self.lock_timeout, who) from None
             time.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 1.5, 0.01)
 
@@ -188,6 +190,7 @@ class Connections:
         if not writes or self.place.access != "write":
             return ["PRAGMA query_only = ON", f"PRAGMA cache_size = -{_READER_CACHE_KIB}"]
         return [
+            "PRAGMA journal_mode = WAL",
             "PRAGMA synchronous = FULL",  # a commit is on the disk before it is acknowledged
             "PRAGMA fullfsync = ON",  # which takes more than fsync on macOS
             "PRAGMA secure_delete = ON",  # an erased key's bytes are overwritten

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from leadflow.errors import StoreError
+from leadflow.errors import StoreError, StoreReadOnly
 from leadflow.persistence.master_key import (
     KeySource,
     new_key,
     publish_key,
     read_key,
 )
+from leadflow.persistence.publishing import publish, unfinished
 from leadflow.persistence.schema import create_script, new_meta
 from leadflow.persistence.sqlite.errors import in_our_words
 
@@ -35,36 +35,50 @@ def create_tables(connection: sqlite3.Connection, meta: Mapping[str, str]) -> No
 def create_file(file: Path, source: KeySource) -> None:
     """Make a store where no file is, and its key file where that is missing.
 
-    The database is written beside its name and linked to it at the end. The key goes first:
-    whoever loses a race finds a key and, soon, a store.
+    The key goes first: whoever loses a race finds a key and, soon, a store.
 
     Raises:
         StoreError: the folder is missing or not writable, or the disk is full.
         KeyUnavailable: a key was named that cannot be read, or not be made.
     """
+    _check_folder(file)
+    made_key = False
+    try:
+        with unfinished(file) as written:
+            key, to_publish = _existing_or_new(source)
+            _write(written, key, file)
+            if to_publish is not None:
+                made_key = publish_key(to_publish, key)
+                if not made_key:  # another process was first: its key is the store's
+                    written.unlink()
+                    _write(written, read_key(source), file)
+            publish(written, file)  # or another process was first: its store is as good
+    except OSError as error:
+        raise StoreError(f"the store {file} cannot be made: {error.strerror}") from None
+    finally:
+        if made_key and source.file is not None and not file.exists():
+            source.file.unlink(missing_ok=True)
+
+
+def _check_folder(file: Path) -> None:
     if not file.parent.is_dir():
         raise StoreError(
             f"the store {file} cannot be made: there is no folder {file.parent}",
             hint="Make the folder first.",
         )
-    written = file.with_name(f".{file.name}.{secrets.token_hex(6)}.new")
-    made_key = False
-    try:
-        key, to_publish = _existing_or_new(source)
-        _write(written, key, file)
-        if to_publish is not None:
-            made_key = publish_key(to_publish, key)
-            if not made_key:  # another process was first: its key is the store's
-                written.unlink()
-                _write(written, read_key(source), file)
-        _link(written, file)
-    except BaseException:
-        if made_key and source.file is not None and not file.exists():
-            source.file.unlink(missing_ok=True)
-        raise
-    finally:
-        for name in ("", "-journal", "-wal", "-shm"):
-            written.with_name(written.name + name).unlink(missing_ok=True)
+    if not may(file.parent, os.W_OK):
+        raise StoreReadOnly(
+            f"the store {file} cannot be made: this user cannot write into {file.parent}",
+            hint="Make the folder writable, or name another.",
+        )
+    for suffix in ("-wal", "-journal"):
+        rest = file.with_name(file.name + suffix)
+        if rest.exists():
+            # SQLite would take it for the new file's own and spoil it.
+            raise StoreError(
+                f"no store can be made at {file}: {rest} is left of another whose file is gone",
+                hint="Bring back that file, or move its rest away.",
+            )
 
 
 def _existing_or_new(source: KeySource) -> tuple[bytes, Path | None]:
@@ -81,15 +95,6 @@ def _write(written: Path, key: bytes, file: Path) -> None:
         create_tables(new, new_meta(key))
 
 
-def _link(written: Path, file: Path) -> None:
-    try:
-        os.link(written, file)
-    except FileExistsError:
-        return  # another process was first; its store is as good
-    except OSError as error:
-        raise StoreError(f"the store {file} cannot be made: {error.strerror}") from None
-    descriptor = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def may(path: Path, mode: int) -> bool:
+    """Whether this user may do it (os.R_OK, os.W_OK)."""
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)

@@ -86,18 +86,18 @@ def read_only(place: str) -> StoreError:
     return kind(message.format(place=place), hint=hint)
 
 
-def locked(place: str, file: Path | None, seconds: float) -> StoreLocked:
-    """The write lock was held for too long; says by whom where the system tells."""
-    holder = _holder(file) if file else None
-    who = holder or "another process"
+def locked(place: str, seconds: float, who: str) -> StoreLocked:
+    """The write lock was held for too long, and by whom."""
     return StoreLocked(
         f"the store {place} is locked: {who} has kept it from being written for {seconds:g} s",
         hint="Try again once it is done; a long import or an open transaction is the usual cause.",
     )
 
 
-def _holder(file: Path) -> str | None:
-    """The process that has the write lock, as Linux lists it in /proc/locks."""
+def lock_holder(file: Path | None) -> str:
+    """The process that has the write lock, where the system tells: Linux does, in /proc/locks."""
+    if file is None:
+        return "another connection"
     with suppress(OSError, ValueError, IndexError):
         status = file.with_name(file.name + "-shm").stat()
         for line in Path("/proc/locks").read_text().splitlines():
@@ -111,4 +111,4 @@ def _holder(file: Path) -> str | None:
             ):
                 name = Path(f"/proc/{int(fields[4])}/comm").read_text().strip()
                 return f"process {fields[4]} ({name})"
-    return None
+    return "another process"

@@ -18,7 +18,7 @@ from leadflow.persistence.master_key import (
 )
 from leadflow.persistence.schema import check_key, check_schema, new_meta
 from leadflow.persistence.sqlite.connections import Connections, Place
-from leadflow.persistence.sqlite.creating import create_file, create_tables
+from leadflow.persistence.sqlite.creating import create_file, create_tables, may
 from leadflow.persistence.sqlite.errors import in_our_words, read_only
 from leadflow.persistence.sqlite.store import SQLiteStore
 from leadflow.persistence.urls import SQLiteURL
@@ -111,7 +111,7 @@ def _missing(file: Path) -> bool:
         if not file.exists():
             return True
         if not file.is_file():
-            raise StoreError(f"{file} is no ordinary file")
+            raise StoreError(f"{file} is no ordinary file", hint="Name a file.")
         if file.stat().st_size == 0 and not _has_log(file):
             raise StoreNotFound(
                 f"no store at {file}: the file is empty",
@@ -140,12 +140,12 @@ def find(file: Path, *, must_write: bool) -> Place:
     if _missing(file):
         raise StoreNotFound(f"no store at {file}", hint=_INIT_HINT)
     shown = str(file)
-    if not _may(file, os.R_OK):
+    if not may(file, os.R_OK):
         raise StoreError(
             f"the store {file} cannot be read by this user",
             hint="Let this user read it, or run as the user who owns it.",
         )
-    if _may(file, os.W_OK) and _may(file.parent, os.W_OK):
+    if may(file, os.W_OK) and may(file.parent, os.W_OK):
         return Place(file, "write", shown)
     if must_write:
         raise read_only(shown)
@@ -159,10 +159,6 @@ def find(file: Path, *, must_write: bool) -> Place:
         " write-ahead log, which SQLite cannot read there",
         hint="Copy it with the files that begin with its name to a folder that can be written.",
     )
-
-
-def _may(path: Path, mode: int) -> bool:
-    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _log_bytes(file: Path) -> int:
