@@ -102,7 +102,8 @@ def _rows(session: Session, leads: Leadflow, where: dict[str, str | None]) -> tu
 
 
 def _at(row: Row, policy: Policy, now: datetime) -> Row:
-    points = {int(day): total for day, total in (row["points_by_day"] or {}).items()}
+    by_day: dict[str, int] = row["points_by_day"] or {}
+    points = {int(day): total for day, total in by_day.items()}
     confirmed = row["confirmed_at"] is not None
     return {
         **row,
@@ -124,20 +125,20 @@ def _print(session: Session, leads: Leadflow, rows: list[Row]) -> None:
             Column("lead"),
             Column("name", flexible=True),
             Column("stage"),
-            Column(f"since ({session.settings.timezone})"),
+            Column("since"),
             Column("temp"),
             Column("score", right=True),
             Column("tier"),
             Column("owner", flexible=True),
             Column("source", flexible=True),
-            Column("revenue", right=True),
+            Column("revenue", right=True, spare=True),
         ],
         [
             (
                 short(row["lead_id"]),
                 latest_name(leads, row["lead_id"]),
                 row["stage"],
-                when(row["since"], session.zone),
+                when(row["since"], session.zone)[:10],
                 row["temperature"],
                 row["score"],
                 row["tier"],

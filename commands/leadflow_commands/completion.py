@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from leadflow_commands.choices import Among
 from leadflow_commands.frame import Command, pass_session
 from leadflow_commands.session import Session
 
@@ -23,7 +24,7 @@ SHELLS: Final = ("bash", "zsh", "fish")
     leadflow completion fish > ~/.config/fish/completions/leadflow.fish
     """,
 )
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", type=Among(SHELLS, what="shell"), help="Which shell.")
 @pass_session
 def completion(session: Session, shell: str) -> None:
     """Print the completion script of a shell."""

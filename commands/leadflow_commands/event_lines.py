@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, Final
 
 from leadflow.domain import events as e
-from leadflow.domain.values import Money, Personal
-from leadflow_commands.moments import iso
+from leadflow.domain.values import Money, Personal, TimeBasis
+from leadflow_commands.moments import iso, when
 from leadflow_commands.money import show_money
 
 
@@ -19,6 +19,14 @@ def describe(event: e.LogEvent) -> str:
     if isinstance(event, e.LeadEvent) and event.irregular:
         parts = [*parts, f"irregular: {', '.join(event.irregular)}"]
     return ", ".join(part for part in parts if part)
+
+
+def happened(event: e.LogEvent, zone: tzinfo) -> str:
+    """When the event happened, as exactly as that is known; assumed times with a mark."""
+    if event.time_basis is TimeBasis.DAY:
+        return event.occurred_at.date().isoformat()
+    mark = "?" if event.time_basis is TimeBasis.ASSUMED else ""
+    return when(event.occurred_at, zone) + mark
 
 
 def personal_line(personal: Personal | None) -> str:

@@ -10,7 +10,7 @@ import click
 
 from leadflow.domain.events import LeadEvent, Purchased, Refunded, Scored
 from leadflow.domain.lead import Lead
-from leadflow_commands.event_lines import describe
+from leadflow_commands.event_lines import describe, happened
 from leadflow_commands.frame import LEAD_HELP, Command, pass_session
 from leadflow_commands.moments import iso, when
 from leadflow_commands.money import show_revenue
@@ -153,7 +153,7 @@ def _print(
                 name if first else "",
                 _shown(name, column.value, session) if first else "",
                 event.originator_version,
-                when(event.occurred_at, zone),
+                happened(event, zone),
                 f"{event.topic.removeprefix('lead.')}: {describe(event)}".rstrip(": "),
             )
             for name, column in made.items()
@@ -179,7 +179,7 @@ def _print(
                 f"{event.points:+d}",
                 event.reason,
                 event.dimension,
-                when(event.occurred_at, zone),
+                happened(event, zone),
                 _cause(by_id.get(event.cause)),
             )
             for event in points

@@ -9,10 +9,10 @@ import click
 from leadflow.domain.wire import encode
 from leadflow_commands import verbs
 from leadflow_commands.erasing import erase
-from leadflow_commands.event_lines import describe, personal_line
+from leadflow_commands.event_lines import describe, happened, personal_line
 from leadflow_commands.explaining import explain
 from leadflow_commands.frame import LEAD_HELP, Command, Group, pass_session
-from leadflow_commands.lead_state import LeadState, read_state
+from leadflow_commands.lead_state import LeadState, person_history, read_state
 from leadflow_commands.merging import merge, unmerge
 from leadflow_commands.moments import MOMENT, GivenMoment, iso, when
 from leadflow_commands.money import show_revenue
@@ -119,6 +119,7 @@ def _lines(state: LeadState, session: Session) -> list[tuple[str, object]]:
         ("known of it", ", ".join(f"{n} = {v}" for n, v in (now.fields | now.dimensions).items())),
         ("irregular", ", ".join(dict.fromkeys(now.irregular))),
         ("merged into", now.merged_into),
+        ("merged with", ", ".join(map(str, sorted(now.absorbed)))),
         ("erased", "yes" if now.erased else None),
         ("version", now.version),
     ]
@@ -153,16 +154,17 @@ def _target(target: bool | None) -> str:
 def history(session: Session, /, lead: str) -> None:
     """Show the lead's file: all that happened, in the order it was recorded.
 
-    Personal data is shown as long as the lead's key is there. With --json each event is
-    a CloudEvents document.
+    What happened to leads that are merged into it stands in it too. Personal data is shown
+    as long as the lead's key is there. With --json each event is a CloudEvents document.
     """
     with session.leads() as leads:
-        events = leads.history(lead)
+        events = person_history(leads, leads.resolve(lead))
+    several = len({event.lead_id for event in events}) > 1
 
     def text() -> None:
         session.output.table(
             [
-                Column("version", right=True),
+                Column("lead" if several else "version", right=not several),
                 Column(f"when ({session.settings.timezone})"),
                 Column("event"),
                 Column("what", flexible=True),
@@ -171,8 +173,8 @@ def history(session: Session, /, lead: str) -> None:
             ],
             [
                 (
-                    event.originator_version,
-                    when(event.occurred_at, session.zone),
+                    str(event.lead_id)[:8] if several else event.originator_version,
+                    happened(event, session.zone),
                     event.topic.removeprefix("lead."),
                     describe(event),
                     personal_line(event.personal),
@@ -193,7 +195,7 @@ def history(session: Session, /, lead: str) -> None:
     leadflow lead find shop:4711
     """,
 )
-@click.argument("text")
+@click.argument("text", help="An e-mail address, a phone number, or SYSTEM:ID.")
 @pass_session
 def find(session: Session, /, text: str) -> None:
     """Find leads by e-mail address, phone number or external id."""

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from leadflow.domain import temperature as heat
 from leadflow.domain.events import LeadEvent
+from leadflow.domain.lead import Lead
 from leadflow.domain.values import Personal, Temperature
 from leadflow_commands.moments import iso
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from leadflow import Lead, Leadflow
+    from leadflow import Leadflow
     from leadflow.domain.policy import Policy
 
 
@@ -123,6 +124,23 @@ def latest_personal(history: Iterable[LeadEvent]) -> Personal | None:
         if event.personal is not None:
             details |= event.personal.model_dump(exclude_defaults=True)
     return Personal(**details) if details else None
+
+
+def person_history(leads: Leadflow, lead_id: UUID) -> list[LeadEvent]:
+    """All events of a lead and of those that are merged into it, in the order of the log.
+
+    Raises:
+        LeadNotFound: when it has none.
+    """
+    events: list[LeadEvent] = []
+    waiting, seen = [lead_id], {lead_id}
+    while waiting:
+        history = leads.history(waiting.pop())
+        events += history
+        absorbed = Lead.replay(history[0].lead_id, history).absorbed - seen
+        waiting += sorted(absorbed)
+        seen |= absorbed
+    return sorted(events, key=lambda event: event.position or 0)
 
 
 def latest_name(leads: Leadflow, lead_id: UUID) -> str:

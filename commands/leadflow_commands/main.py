@@ -21,6 +21,7 @@ from leadflow_commands.failures import (
     show_traceback,
 )
 from leadflow_commands.frame import Group, Lazy
+from leadflow_commands.logs import logged
 from leadflow_commands.session import Session
 
 _START, _RECORD, _READ, _OPERATE = "Start", "Record", "Read", "Operate"
@@ -28,18 +29,18 @@ _START, _RECORD, _READ, _OPERATE = "Start", "Record", "Read", "Operate"
 COMMANDS: Final = {
     "demo": Lazy(
         "leadflow_commands.generating.commands:demo",
-        "Show a believable history: board, queue, funnel.",
+        "Show a believable history: board, queue and funnel of a year.",
         _START,
     ),
     "generate": Lazy(
         "leadflow_commands.generating.commands:generate",
-        "Write a synthetic history, for trials and load.",
+        "Write a synthetic history: leads of a year, from the first contact to the contract.",
         _START,
     ),
     "store": Lazy("leadflow_commands.store:store", "Make, look after and copy a store.", _START),
     "import": Lazy(
         "leadflow_commands.importing.commands:imports",
-        "Bring in leads and events from files.",
+        "Bring in what other systems know: as facts, each recorded once.",
         _RECORD,
     ),
     "lead": Lazy(
@@ -47,11 +48,19 @@ COMMANDS: Final = {
     ),
     "queue": Lazy("leadflow_commands.queue:queue", "Work the queue of sales-ready leads.", _RECORD),
     "policy": Lazy(
-        "leadflow_commands.policy:policy", "See and change the scoring policy.", _RECORD
+        "leadflow_commands.policy:policy",
+        "See, check, change and compare the scoring policy.",
+        _RECORD,
     ),
-    "board": Lazy("leadflow_commands.board:board", "Show where every lead stands.", _READ),
+    "board": Lazy(
+        "leadflow_commands.board:board",
+        "Show where every lead stands, the last to have changed first.",
+        _READ,
+    ),
     "metrics": Lazy(
-        "leadflow_commands.metrics:metrics", "Funnel, durations and other figures.", _READ
+        "leadflow_commands.metrics:metrics",
+        "Figures that say how leads become customers, and how long it takes.",
+        _READ,
     ),
     "projections": Lazy(
         "leadflow_commands.projections:projections", "Run and rebuild the read models.", _OPERATE
@@ -101,7 +110,8 @@ class Program(Group):
         sys.exit(_guarded(session, words, lambda: self._call(words, prog_name, extra)))
 
     def _call(self, words: list[str], prog_name: str | None, extra: dict[str, Any]) -> int:
-        result = super().main(words, prog_name or "leadflow", standalone_mode=False, **extra)
+        with logged(extra["obj"]):
+            result = super().main(words, prog_name or "leadflow", standalone_mode=False, **extra)
         return result if isinstance(result, int) else 0
 
 

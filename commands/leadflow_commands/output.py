@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
@@ -19,19 +19,24 @@ if TYPE_CHECKING:
 
     from leadflow_commands.progress import Progress
 
-Renderer = Callable[[Any], str]
+_LEAST_WIDTH: Final = 6
+"""What a flexible column keeps at least."""
+_GAP: Final = 2
+"""Blanks between columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of a table: its title, and how it gives way on a narrow terminal.
 
-    Only `flexible` columns are shortened, by an ellipsis; the others keep their width.
+    `flexible` columns are shortened, by an ellipsis; where that is not enough, `spare` ones
+    are left out. Others, such as numbers, are shown whole or not at all.
     """
 
     title: str
     right: bool = False
     flexible: bool = False
+    spare: bool = False
 
 
 class Output:
@@ -63,23 +68,20 @@ class Output:
         """Print a table: aligned by blanks alone, as wide as it must be where piped."""
         from rich.table import Table
 
-        table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-        for column in columns:
-            table.add_column(
-                column.title,
-                justify="right" if column.right else "left",
-                no_wrap=True,
-                overflow="ellipsis",
-                min_width=8 if column.flexible else None,
-                ratio=None,
-            )
         cells = [[_plain(cell) for cell in row] for row in rows]
         console = self.console()
-        widths = _fitting([column.flexible for column in columns], columns, cells, console.width)
-        for part, width in zip(table.columns, widths, strict=True):
-            part.width = width
+        widths = _fitting(columns, cells, console.width)
+        table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+        for i, width in widths.items():
+            table.add_column(
+                columns[i].title,
+                justify="right" if columns[i].right else "left",
+                no_wrap=True,
+                overflow="ellipsis",
+                width=width,
+            )
         for row in cells:
-            table.add_row(*row)
+            table.add_row(*(row[i] for i in widths))
         if title:
             self.heading(title)
         with console.capture() as capture:
@@ -202,22 +204,25 @@ def _visible(text: str, *, keep: str = "") -> str:
     return "".join(c if c.isprintable() or c in keep else "·" for c in text)
 
 
-def _fitting(
-    flexible: Sequence[bool], columns: Sequence[Column], cells: list[list[str]], available: int
-) -> list[int]:
-    """Widths of the columns: what they need, less what the flexible ones can spare."""
+def _fitting(columns: Sequence[Column], cells: list[list[str]], available: int) -> dict[int, int]:
+    """The columns shown, and how wide: as they need it, less what some can spare."""
     from rich.cells import cell_len
 
-    widths = [
-        max([cell_len(column.title), *(cell_len(row[i]) for row in cells)])
+    widths = {
+        i: max([cell_len(column.title), *(cell_len(row[i]) for row in cells)])
         for i, column in enumerate(columns)
-    ]
-    excess = sum(widths) + len(widths) - 1 - available
-    while excess > 0:
-        spare = [(width, i) for i, width in enumerate(widths) if flexible[i] and width > 8]
-        if not spare:
+    }
+    least = {i: min(_LEAST_WIDTH, w) if columns[i].flexible else w for i, w in widths.items()}
+    for i in reversed([i for i, column in enumerate(columns) if column.spare]):
+        if _with_gaps(least) > available:
+            del least[i], widths[i]
+    while _with_gaps(widths) > available:
+        widest = max(widths, key=lambda i: widths[i] - least[i])
+        if widths[widest] == least[widest]:
             break
-        _, widest = max(spare)
         widths[widest] -= 1
-        excess -= 1
     return widths
+
+
+def _with_gaps(widths: dict[int, int]) -> int:
+    return sum(widths.values()) + _GAP * (len(widths) - 1)

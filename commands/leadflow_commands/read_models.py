@@ -47,11 +47,14 @@ def bring_up_to_date(session: Session, store: Store, name: str) -> None:
                 hint=reason.hint or f"`leadflow projections run {name}` keeps it with the log",
             )
         return
-    done = "was not built yet" if live["live_build"] is None else "was behind the log"
-    session.output.note(
-        f"The read model {name} {done}; {behind:,} events were read.",
-        hint="`leadflow projections run` keeps the read models with the log",
-    )
+    events = f"{behind:,} {'event' if behind == 1 else 'events'}"
+    if live["live_build"] is None:
+        session.output.note(
+            f"The read model {name} was not built yet; it was built from {events}.",
+            hint="`leadflow projections run` keeps the read models with the log",
+        )
+    else:
+        session.output.note(f"The read model {name} was {events} behind, and has caught up.")
 
 
 def asking(question: Callable[[], T]) -> T:

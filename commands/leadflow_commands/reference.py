@@ -15,6 +15,7 @@ import click
 from leadflow_commands.frame import Command, Group, SharedOption
 from leadflow_commands.main import cli
 from leadflow_commands.settings import ENVIRONMENT
+from leadflow_commands.shapes import SHAPES
 
 _INTRODUCTION: Final = """
 # The command line
@@ -45,7 +46,7 @@ currency, `1999.00 EUR`.
 def reference() -> str:
     """The whole page."""
     with click.Context(cli, info_name="leadflow", terminal_width=80) as ctx:
-        parts = [_INTRODUCTION.strip(), _shared(ctx), _settings(), *_commands(cli, ctx)]
+        parts = [_INTRODUCTION.strip(), _shared(ctx), _settings(), _shapes(), *_commands(cli, ctx)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -74,6 +75,20 @@ def _settings() -> str:
     return "\n".join(lines)
 
 
+def _shapes() -> str:
+    rows = [f"| {command} | `{_cell(shape)}` |" for command, shape in SHAPES.items()]
+    return "\n".join(
+        [
+            "## Shapes of `--json`",
+            "What scripts may rely on. A list may hold further keys than are named here.",
+            "",
+            "| command | shape |",
+            "| --- | --- |",
+            *rows,
+        ]
+    )
+
+
 def _commands(group: click.Group, ctx: click.Context) -> Iterator[str]:
     for name in group.list_commands(ctx):
         command = group.get_command(ctx, name)
@@ -86,7 +101,7 @@ def _commands(group: click.Group, ctx: click.Context) -> Iterator[str]:
 
 def _page(command: click.Command, ctx: click.Context) -> str:
     depth = ctx.command_path.count(" ") + 1
-    parts = [f"{'#' * (depth + 1)} {ctx.command_path}", _prose(command.help or "")]
+    parts = [f"{'#' * depth} {ctx.command_path}", _prose(command.help or "")]
     if isinstance(command, (Command, Group)) and command.examples:
         parts.append(f"```sh\n{command.examples}\n```")
     if isinstance(command, click.Group):

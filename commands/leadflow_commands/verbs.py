@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
@@ -96,7 +97,8 @@ def envelope_from(given: dict[str, Any], session: Session) -> dict[str, Any]:
     }
     moment: GivenMoment | None = given.get("occurred_at")
     if moment is not None:
-        envelope["occurred_at"] = moment.first(session.zone)
+        # A date known only to the day is kept as its 00:00 UTC, whoever reads it where.
+        envelope["occurred_at"] = moment.first(UTC)
         envelope["time_basis"] = TimeBasis.DAY if moment.is_day else TimeBasis.EXACT
     return {name: value for name, value in envelope.items() if value is not None}
 

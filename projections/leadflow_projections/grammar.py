@@ -79,7 +79,7 @@ def _members(model: type[BaseModel]) -> list[tuple[str, str, bool]]:
         if name in NOT_IN_STATE:
             continue
         if name == "landing_page" and validators:
-            members.append((name, _text(r"[^\"\\\x00-\x1f?]"), False))
+            members.append((name, _text(_CHARACTER.replace("\\x1f", "\\x1f?")), False))
         else:
             members.append((name, _value(hints[name], field), field.is_required()))
     return members

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from leadflow.errors import LeadflowError, StoreError
 from leadflow_projections.checkpoints import (
-    DEAD_AFTER_SECONDS,
     Build,
     Owner,
     all_builds,
@@ -62,7 +61,7 @@ def _status_of(store: Store, build: Build, head: Head, now: datetime) -> dict[st
     age = build.heartbeat_age(now)
     lag = max(0, head.position - build.position)
     state = build.state
-    if state != "failed" and build.role != "previous" and (age is None or age > DEAD_AFTER_SECONDS):
+    if state != "failed" and build.role != "previous" and not build.is_held(now):
         state = "stopped"
     elif state in {"following", "catching_up"} and build.role == "live":
         state = "catching_up" if lag else "following"

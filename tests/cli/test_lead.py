@@ -131,8 +131,11 @@ def test_moments_of_what_happened(leadflow: Run, ada: str) -> None:
         *("lead", "engage", ada, "--kind", "visit", "--occurred-at", "2026-07-01"),
         *("--tz", "Europe/Berlin"),
     )
+    berlin = leadflow("lead", "history", ada, "--tz", "Europe/Berlin")
+    assert re.search(r"2026-07-01 +engaged", berlin.out)
+    assert "2026-03-02 11:00  engaged" in berlin.out
     times = [event["time"] for event in leadflow("lead", "history", ada, "--json").json]
-    assert "2026-06-30T22:00:00Z" in times
+    assert "2026-07-01T00:00:00Z" in times
 
 
 def test_show_as_of_a_day_and_at_a_version(leadflow: Run, ada: str) -> None:
@@ -174,7 +177,7 @@ def test_explain_counts_the_current_cycle_only(leadflow: Run, ada: str) -> None:
 
 def test_history_is_the_file(leadflow: Run, ada: str) -> None:
     text = leadflow("lead", "history", ada).out
-    assert re.search(r"1  2026-03-01 00:00  captured +paid_search +name Ada Example", text)
+    assert re.search(r"1  2026-03-01 +captured +paid_search +name Ada Example", text)
     assert "scored" in text
 
 
@@ -195,6 +198,14 @@ def test_merge_and_unmerge(leadflow: Run, ada: str) -> None:
     survivor = leadflow("lead", "show", ada, "--json").json
     assert merged.json["lead_id"] == survivor["lead_id"]
     assert leadflow("lead", "show", "fair:93", "--json").json["merged_into"] == survivor["lead_id"]
+    history = leadflow("lead", "history", ada, "--json").json
+    assert {event["subject"] for event in history} == {
+        survivor["lead_id"],
+        leadflow("lead", "show", "fair:93", "--json").json["lead_id"],
+    }
+    positions = [event["position"] for event in history]
+    assert positions == sorted(positions)
+    assert "merged with" in leadflow("lead", "show", ada).out
     assert leadflow("lead", "unmerge", "fair:93").code == 0
     assert leadflow("lead", "show", "fair:93", "--json").json["merged_into"] is None
 

@@ -1,6 +1,9 @@
 """`leadflow projections`: built, followed, rebuilt; and what doctor says of them."""
 
+import signal
 import sqlite3
+import subprocess
+import sys
 
 from tests.cli.conftest import Run
 
@@ -90,3 +93,27 @@ def test_doctor_finds_a_checkpoint_beyond_the_log(leadflow: Run, ada: str) -> No
     assert "beyond the log's end" in wrong[0]["says"]
     leadflow("projections", "rebuild")
     assert leadflow("doctor").code == 0
+
+
+def test_a_runner_follows_until_it_is_ended(leadflow: Run, ada: str) -> None:
+    leadflow("projections", "run", "--once")
+    running = subprocess.Popen(
+        [sys.executable, "-m", "leadflow_commands", "projections", "run"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stderr is not None
+    assert "Ctrl-C stops it" in running.stderr.readline()
+    leadflow("lead", "engage", ada, "--kind", "visit")
+    for _ in range(1_000):
+        rows = leadflow("projections", "status", "--json").json
+        if all(row["state"] == "following" and row["lag_events"] == 0 for row in rows):
+            break
+    assert {row["runner"]["pid"] for row in rows} == {running.pid}
+    second = leadflow("projections", "run", "--json")
+    assert (second.code, second.error["code"]) == (1, "build_taken")
+    running.send_signal(signal.SIGTERM)
+    out, err = running.communicate(timeout=60)
+    assert (running.returncode, out, err) == (143, "", "")
+    assert all(r["runner"] is None for r in leadflow("projections", "status", "--json").json)

@@ -10,6 +10,7 @@ import pytest
 from leadflow_commands.frame import Command, Group, SharedOption
 from leadflow_commands.main import COMMANDS, cli
 from leadflow_commands.reference import reference
+from leadflow_commands.shapes import SHAPES
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
 
@@ -78,6 +79,13 @@ def test_the_page_is_up_to_date() -> None:
     assert PAGE.read_text(encoding="utf-8") == reference(), (
         "write it anew: python -m leadflow_commands.reference > docs/reference/cli.md"
     )
+
+
+def test_every_documented_shape_is_of_a_command() -> None:
+    named = {" ".join(path) for path in ALL} | {"lead VERB", "any error", "on stderr", "import"}
+    for commands_of_shape in SHAPES:
+        for name in commands_of_shape.replace("and a list of these: ", "").split(", "):
+            assert name in named, name
 
 
 def test_an_amount_may_be_two_words() -> None:

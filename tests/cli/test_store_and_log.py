@@ -279,6 +279,14 @@ def test_the_same_commands_on_postgresql(leadflow: Run, postgres_database: str) 
     assert leadflow("log", "stats", "--json", *store).json["leads"] == 1
     assert leadflow("log", "verify", *store).code == 0
     assert leadflow("doctor", *store).code == 0
+    assert leadflow("lead", "make-sales-ready", "shop:1", "--override", *store).code == 0
+    assert len(leadflow("board", "--json", *store).json) == 1
+    assert len(leadflow("queue", "list", "--json", *store).json) == 1
+    assert leadflow("queue", "claim", "--owner", "grace", *store).code == 0
+    assert leadflow("projections", "rebuild", *store).code == 0
+    policy = leadflow("policy", "show", *store).out.replace("hot = 70", "hot = 60")
+    Path("other.toml").write_text(policy)
+    assert leadflow("policy", "activate", "other.toml", "--yes", *store).code == 0
     backup = leadflow("store", "backup", "copy.db", *store)
     assert backup.code == 1
     assert "pg_dump" in backup.err

@@ -1,10 +1,11 @@
 """Whether a program printed what a page shows.
 
-Pages show real output. What must differ from run to run may differ: rates and sizes where
-they are said to be such, random ids, the hash that a chain ends with, and moments of today
-(or of the next days, such as the end of a lease), which need only be of the day on which
-they are printed; a moment of the past must be the same. For anything else that varies a
-page writes `...`: within a line for a part of it, alone on a line for any lines.
+Pages show real output. What must differ from run to run may differ: rates, sizes and spans
+of time where they are said to be such, random ids, the hash that a chain ends with, the
+width of a table's columns, and moments of today (or of the next days, such as the end of a
+lease), which need only be of the day on which they are printed; a moment of the past must be
+the same. For anything else that varies a page writes `...`: within a line for a part of it,
+alone on a line for any lines.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ _VARYING: Final = (
     r"[\d,.]+ events/s",
     r"[\d,.]+ [kMG]B",
     r"in [\d.]+ s\b",
+    r"\d+ s\b",
+    r"in \d+(?: min|h|d)(?: \d+(?:min|h))?\b",
     r"seconds +[\d.]+",
     r"events per second +[\d,]+",
     r'"(?:seconds|events_per_second|peak_memory_mb)": [\d.]+',
@@ -81,7 +84,9 @@ def _same_moment(written: str, shown: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
+    return "\n".join(
+        re.sub(r"(?<=\S) {2,}", "  ", line.rstrip()) for line in text.strip("\n").splitlines()
+    )
 
 
 def _indented(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 from leadflow.domain.stages import Stage
 from leadflow_projections.checkpoints import TABLE, Build
 from leadflow_projections.registry import SHIPPED
-from leadflow_projections.views import public_columns
+from leadflow_projections.views import public_types
 from tests.docs.pages import DOCS
 
 PAGE: Final = DOCS / "reference" / "storage.md"
@@ -56,7 +56,7 @@ def write_side() -> dict[str, list[str]]:
 
 def read_side() -> dict[str, list[str]]:
     views = {
-        table.name: public_columns(table)
+        table.name: list(public_types(table))
         for projection in SHIPPED.values()
         for table in projection.tables
     }

@@ -161,5 +161,6 @@ def _tell(session: Session, files: Files, done: Generated, rebuilt: dict[str, An
     output.line()
     output.heading("What to type next")
     for comment, words in parts.following(files):
-        output.line(f"# {comment}")
+        if comment:
+            output.line(f"# {comment}")
         output.line(parts.typed(files, words))

@@ -147,10 +147,11 @@ def draw(session: Session, files: Files, picture: Path) -> None:
 
 def following(files: Files) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Commands to go on with, each with what it is for."""
-    waiting = _first_waiting(files)
-    if waiting is not None:
-        yield "take the first lead of the queue", ("queue", "claim", "--owner", "me")
-        yield "everything that ever happened to it", ("lead", "history", waiting)
+    first = _first_waiting(files)
+    if first is not None:
+        yield "everything that ever happened to the first of the queue", ("lead", "history", first)
+        yield "take it, and give it to sales", ("queue", "claim", first, "--owner", "me")
+        yield "", ("queue", "hand-over", first, "--to-owner", "me")
     yield "how long it takes to win a lead", ("metrics", "durations")
     past = (datetime.now(UTC) - timedelta(days=182)).date().isoformat()
     yield "the funnel as it was half a year ago", ("metrics", "funnel", "--as-of", past)
@@ -171,8 +172,9 @@ def summary(files: Files, done: Generated, rebuilt: dict[str, Any]) -> dict[str,
 
 
 def _first_waiting(files: Files) -> str | None:
-    """The id of a lead that is in the queue."""
-    with open_store(files.url, must_write=False) as store, store.transaction(write=False) as cursor:
-        cursor.execute("SELECT lead_id FROM stage_board WHERE stage = 'sales_ready' LIMIT 1")
-        row = cursor.fetchone()
-    return None if row is None else str(row[0])
+    """The beginning of the id of the lead that is to be called next."""
+    from leadflow_projections.queue_reading import read_queue
+
+    with Leadflow.open(files.url) as leads:
+        entries = read_queue(leads.store, leads.policy(), leads.store.now(), limit=1)
+    return entries[0].lead_id.hex[:8] if entries else None

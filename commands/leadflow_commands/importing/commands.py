@@ -24,7 +24,14 @@ SHOWN = 20
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@click.group("import", cls=Group)
+@click.group(
+    "import",
+    cls=Group,
+    examples="""
+    leadflow import olist MQLS.csv DEALS.csv
+    leadflow import events EVENTS.jsonl
+    """,
+)
 def imports() -> None:
     """Bring in what other systems know: as facts, each recorded once.
 
@@ -57,8 +64,8 @@ def _import_options(command: F) -> F:
     leadflow metrics funnel --by source
     """,
 )
-@click.argument("mqls", type=click.Path(path_type=Path))
-@click.argument("deals", type=click.Path(path_type=Path))
+@click.argument("mqls", type=click.Path(path_type=Path), help="The qualified leads.")
+@click.argument("deals", type=click.Path(path_type=Path), help="The closed deals.")
 @_import_options
 @pass_session
 def olist(session: Session, mqls: Path, deals: Path, dry_run: bool, max_refused: int) -> None:
@@ -90,7 +97,11 @@ def olist(session: Session, mqls: Path, deals: Path, dry_run: bool, max_refused:
     producer | leadflow import events - --dry-run
     """,
 )
-@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument(
+    "file",
+    type=click.Path(path_type=Path, allow_dash=True),
+    help="A file of JSON lines; - is standard input.",
+)
 @_import_options
 @pass_session
 def import_events(session: Session, file: Path, dry_run: bool, max_refused: int) -> None:

@@ -35,7 +35,14 @@ def open_postgres(
     try:
         with connections.connection() as connection:
             source = key_source(key, key_file, beside=None)
+            # In this order: another process may be making both tables, in one transaction.
+            foreign = _has(connection, "stored_events")
             if not _has(connection, "leadflow_meta"):
+                if foreign:
+                    raise StoreError(
+                        f"{target.url} has a table stored_events, and no leadflow store",
+                        hint="Give the store a database or a schema of its own.",
+                    )
                 _refuse_or_create(connection, target, source, create=create)
             meta = read_meta(connection)
             check_schema(meta, target.url)
@@ -58,11 +65,6 @@ def read_meta(connection: AnyConnection) -> dict[str, str]:
 def _refuse_or_create(
     connection: AnyConnection, target: PostgresURL, source: KeySource | None, *, create: bool
 ) -> None:
-    if _has(connection, "stored_events"):
-        raise StoreError(
-            f"{target.url} has a table stored_events, and no leadflow store",
-            hint="Give the store a database or a schema of its own.",
-        )
     if not create:
         raise StoreNotFound(
             f"no store at {target.url}", hint="`leadflow store init` makes one in it."
