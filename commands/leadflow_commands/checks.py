@@ -109,6 +109,13 @@ def _sqlite() -> Finding:
     )
 
 
+def _schema(store: Store) -> Iterator[Finding]:
+    from leadflow.persistence.describing import describe
+
+    described = describe(store)
+    yield Finding("schema", Verdict.OK, f"version {described.schema_version} on {described.server}")
+
+
 def _end_of_log(store: Store) -> Iterator[Finding]:
     from leadflow.persistence.chain import event_hash
 
@@ -245,6 +252,7 @@ def _read_models(store: Store) -> Iterator[Finding]:
 
 
 _STORE_CHECKS: Final[tuple[Callable[[Store], Iterator[Finding]], ...]] = (
+    _schema,
     _end_of_log,
     _key_file,
     _clock,

@@ -5,7 +5,6 @@ A field added to an event in `leadflow.domain.events` is an option here at once.
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
 import types
@@ -13,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from functools import cache
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
@@ -32,6 +30,7 @@ from leadflow.domain.values import (
 )
 from leadflow_commands.choices import Among, PairType
 from leadflow_commands.contacts import normal_email, normal_phone
+from leadflow_commands.event_help import PERSONAL_HELP, help_for
 from leadflow_commands.moments import MOMENT, GivenMoment
 from leadflow_commands.money import MONEY
 from leadflow_commands.session import Session
@@ -44,59 +43,6 @@ _SINGULAR: Final = {
 }
 """Fields that hold several values and are given one at a time."""
 
-_HELP: Final = {
-    "amount": "Amount in whole units and its currency: 1999.00 EUR.",
-    "asset": "What it was about: the page, the paper, the webinar.",
-    "by": "Who did it.",
-    "campaign": "The campaign it came by.",
-    "channel": "The way it came or went, such as web, email or phone.",
-    "competitor": "Who won instead.",
-    "consents": "A consent given with it: CHANNEL, or CHANNEL:PURPOSE:TEXT_VERSION. Repeatable.",
-    "content": "The piece of content.",
-    "count": "How many times.",
-    "criteria": "By what it was judged.",
-    "dimension": "What the points speak of: fit or engagement.",
-    "direction": "Who called or wrote.",
-    "evidence": "What proves it, such as a form's id.",
-    "external_ids": "A further id of the lead, SYSTEM:ID. Repeatable.",
-    "fields": "A fact about the lead, NAME=VALUE. Repeatable.",
-    "from_owner": "Who gives the lead away.",
-    "interest": "What the lead is interested in.",
-    "kind": "What the lead did; x-NAME for a kind of your own.",
-    "known_after_outcome": "A field known only once the outcome was; never scored. Repeatable.",
-    "landing_page": "The page it came to; a query in it is kept as personal data.",
-    "lease_until": "When the claim ends; else after the policy's lease.",
-    "offer_id": "The offer's id in your system.",
-    "order_id": "The order's id in your system.",
-    "outcome": "An attempt only, or a conversation.",
-    "owner": "Whose lead it is.",
-    "points": "The points, negative to take some away.",
-    "product": "What was bought.",
-    "programme": "The nurturing programme.",
-    "purpose": "What the channel may be used for.",
-    "reason": "Why.",
-    "request_id": "The id of the request.",
-    "response_due": "Until when sales should answer; else by the policy's working hours.",
-    "sales_type": "How the lead came about: outbound (spear), word of mouth, marketing.",
-    "source": "The marketing source, such as paid_search.",
-    "target": "Whether the lead belongs to the target group.",
-    "text_version": "The version of the text agreed to.",
-    "tier": "How far marketing or sales vouch for it.",
-    "to_owner": "Who in sales gets the lead.",
-    "utm": "A utm parameter, NAME=VALUE. Repeatable.",
-}
-"""Help for fields whose name says enough in the model, but not on a command line."""
-
-_PERSONAL_HELP: Final = {
-    "name": "The person's name.",
-    "email": "E-mail address.",
-    "phone": "Phone number with its country code.",
-    "address": "Postal address.",
-    "company": "Company.",
-    "notes": "A note in free words, kept encrypted.",
-    "url_query": "The query of the landing page's URL.",
-    "other": "Further personal data, NAME=VALUE. Repeatable.",
-}
 _POLICY_FIELDS: Final = {"rule", "policy", "cause"}
 """Fields of an event that only the policy's own answers carry."""
 
@@ -143,11 +89,8 @@ def options_of(event: type[LeadEvent], verb: Callable[..., Any]) -> list[click.P
 
 def _option(event: type[LeadEvent], name: str, hint: Any, *, required: bool) -> click.Option:
     shape = _shape(hint)
-    field = event.model_fields[name]
     flag = f"--{_SINGULAR.get(name, name).replace('_', '-')}"
-    help_text = field.description or _docstrings(event).get(name) or _HELP.get(name)
-    if name == "amount":
-        help_text = _HELP[name]
+    help_text = help_for(event, name)
     if isinstance(shape.type, Among) and len(shape.type.choices) > _MANY:
         help_text = f"{help_text} One of {', '.join(shape.type.choices)}."
     return click.Option(
@@ -171,7 +114,7 @@ def _personal_options(event: type[LeadEvent]) -> list[click.Parameter]:
             ],
             type=PairType(what="personal field") if name == "other" else None,
             multiple=name == "other",
-            help=_PERSONAL_HELP.get(name),
+            help=PERSONAL_HELP.get(name),
         )
         for name in Personal.model_fields
         if full or name == "notes"
@@ -234,30 +177,6 @@ def _without_none(hint: Any) -> Any:
 
 def _words(class_name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", " ", class_name).lower()
-
-
-@cache
-def _docstrings(event: type[LeadEvent]) -> dict[str, str]:
-    """What the model's source says below each of its fields."""
-    found: dict[str, str] = {}
-    for base in reversed(event.__mro__):
-        if issubclass(base, LeadEvent):
-            found |= _docstrings_in(base)
-    return found
-
-
-def _docstrings_in(model: type) -> dict[str, str]:
-    body = ast.parse(inspect.getsource(model)).body[0]
-    assert isinstance(body, ast.ClassDef)
-    return {
-        field.target.id: inspect.cleandoc(text.value.value)
-        for field, text in zip(body.body, body.body[1:], strict=False)
-        if isinstance(field, ast.AnnAssign)
-        and isinstance(field.target, ast.Name)
-        and isinstance(text, ast.Expr)
-        and isinstance(text.value, ast.Constant)
-        and isinstance(text.value.value, str)
-    }
 
 
 class ConsentType(click.ParamType[dict[str, str]]):

@@ -32,6 +32,7 @@ def bring_up_to_date(session: Session, store: Store, name: str) -> None:
     behind = end - (live["position"] or 0)
     if live["live_build"] is not None and behind <= 0:
         return
+    events = f"{behind:,} {'event' if behind == 1 else 'events'}"
     try:
         with session.output.progress(f"Building {name}", end) as progress:
             run(
@@ -43,11 +44,10 @@ def bring_up_to_date(session: Session, store: Store, name: str) -> None:
     except (BuildTaken, DefinitionChanged, StoreLocked, StoreReadOnly) as reason:
         if live["live_build"] is not None:
             session.output.warn(
-                f"{name} is {behind:,} events behind the log: {reason.message}",
+                f"{name} is {events} behind the log: {reason.message}",
                 hint=reason.hint or f"`leadflow projections run {name}` keeps it with the log",
             )
         return
-    events = f"{behind:,} {'event' if behind == 1 else 'events'}"
     if live["live_build"] is None:
         session.output.note(
             f"The read model {name} was not built yet; it was built from {events}.",

@@ -15,31 +15,40 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Final
 
-Literal = str | int | bool
-
-
-class Type(StrEnum):
-    """What a column holds. Instants are microseconds since the epoch, in UTC."""
-
-    TEXT = "text"
-    INTEGER = "integer"
-    BOOLEAN = "boolean"
-    INSTANT = "instant"
-    ENTRY = "entry"
-    """An instant with its time basis: four times the instant plus the basis' number."""
-    UUID = "uuid"
-    LEVEL = "level"
-    """One of ordered words, kept as its place among them; the greatest wins."""
-    TOTALS = "totals"
-    """A map from a text to a sum."""
-    TEXTS = "texts"
-    """A map from a text to the last text given for it."""
+from leadflow_projections.taking import (
+    CYCLE,
+    DAY,
+    ENTRY,
+    LEAD_ID,
+    NOTHING,
+    OCCURRED_AT,
+    POSITION,
+    RECORDED_AT,
+    TOPIC,
+    TRUE,
+    Condition,
+    Take,
+    Type,
+    Value,
+    absent,
+    equal,
+    flag,
+    given,
+    instant,
+    integer,
+    level,
+    member,
+    money,
+    nothing,
+    take,
+    text,
+    uuid,
+)
 
 
 class Merge(StrEnum):
@@ -63,141 +72,6 @@ class Scope(StrEnum):
     """Those of the lead's greatest cycle."""
     LEAD = "lead"
     """Kept per row, shown as the lead's rows have it together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """What is read from an event: a field of its state by path, or a part of its envelope."""
-
-    path: str
-    type: Type
-    envelope: bool = False
-    levels: tuple[str, ...] = ()
-    stamped: bool = False
-    """An instant that is unknown to a reading as of an earlier moment."""
-    money: bool = False
-    """An amount as a text, such as `1999 EUR` in minor units, or `?` where none is given."""
-    member: str | None = None
-    """The key whose value is read, where the field is a map of texts."""
-
-
-OCCURRED_AT: Final = Value("occurred_at", Type.INSTANT, envelope=True)
-RECORDED_AT: Final = Value("recorded_at", Type.INSTANT, envelope=True)
-POSITION: Final = Value("position", Type.INTEGER, envelope=True)
-TOPIC: Final = Value("topic", Type.TEXT, envelope=True)
-LEAD_ID: Final = Value("lead_id", Type.UUID, envelope=True)
-CYCLE: Final = Value("cycle", Type.INTEGER, envelope=True)
-ENTRY: Final = Value("entry", Type.ENTRY, envelope=True)
-"""When it happened, with how well that is known."""
-DAY: Final = Value("day", Type.TEXT, envelope=True)
-"""The whole days since 1970-01-01 at which it happened, in UTC, as a map's key."""
-NOTHING: Final = Value("nothing", Type.TEXT, envelope=True)
-TRUE: Final = Value("true", Type.BOOLEAN, envelope=True)
-
-
-def text(path: str) -> Value:
-    """A text of the event's state, such as `source` or `amount.currency`."""
-    return Value(path, Type.TEXT)
-
-
-def integer(path: str) -> Value:
-    """A whole number of the event's state."""
-    return Value(path, Type.INTEGER)
-
-
-def instant(path: str, *, stamped: bool = False) -> Value:
-    """An instant of the event's state, other than when it occurred."""
-    return Value(path, Type.INSTANT, stamped=stamped)
-
-
-def flag(path: str) -> Value:
-    """A yes or no of the event's state."""
-    return Value(path, Type.BOOLEAN)
-
-
-def uuid(path: str) -> Value:
-    """A UUID of the event's state."""
-    return Value(path, Type.UUID)
-
-
-def level(path: str, levels: Iterable[str]) -> Value:
-    """A word of the event's state out of an ascending list; other words count as none."""
-    return Value(path, Type.LEVEL, levels=tuple(levels))
-
-
-def money(path: str) -> Value:
-    """An amount of the event's state as a text, such as `1999 EUR`; `?` where it is unknown."""
-    return Value(path, Type.TEXT, money=True)
-
-
-def member(path: str, key: str) -> Value:
-    """One value of a map of texts in the event's state, such as a dimension."""
-    return Value(path, Type.TEXT, member=key)
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """What must hold of a field: it is given, absent, or has one value."""
-
-    path: str
-    equals: Literal | None = None
-    absent: bool = False
-
-    @property
-    def value(self) -> Value:
-        """The field that must be read to decide."""
-        if self.path == IRREGULAR.path:
-            return IRREGULAR
-        return flag(self.path) if isinstance(self.equals, bool) else text(self.path)
-
-
-IRREGULAR: Final = Value("irregular", Type.BOOLEAN)
-"""Whether the event broke any rule; the rules' names are not read."""
-
-
-def given(path: str) -> Condition:
-    """The field is there."""
-    return Condition(path)
-
-
-def equal(path: str, value: Literal) -> Condition:
-    """The field has this value."""
-    return Condition(path, value)
-
-
-def absent(path: str) -> Condition:
-    """The field is not there."""
-    return Condition(path, absent=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Take:
-    """One value from the events of some topics under some conditions."""
-
-    value: Value
-    topics: tuple[str, ...] = ()
-    """No topic: every event."""
-    when: tuple[Condition, ...] = ()
-    blank: bool = False
-    """Whether an event that leaves the value out is taken all the same, as none."""
-    negative: bool = False
-
-
-def take(
-    value: Value,
-    *topics: str,
-    when: Condition | Sequence[Condition] = (),
-    blank: bool = False,
-    negative: bool = False,
-) -> Take:
-    """Take a value from the events of these topics (none named: from every event)."""
-    conditions = (when,) if isinstance(when, Condition) else tuple(when)
-    return Take(value, tuple(sorted(topics)), conditions, blank, negative)
-
-
-def nothing(*topics: str, when: Condition | Sequence[Condition] = ()) -> Take:
-    """These events make the column unknown again."""
-    return take(NOTHING, *topics, when=when, blank=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,3 +238,46 @@ class Projection:
         """What the definition says, as 16 hexadecimal digits; changes whenever it does."""
         said = json.dumps([asdict(table) for table in self.tables], sort_keys=True)
         return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+__all__ = [
+    "CYCLE",
+    "DAY",
+    "ENTRY",
+    "LEAD_ID",
+    "OCCURRED_AT",
+    "POSITION",
+    "RECORDED_AT",
+    "TOPIC",
+    "Column",
+    "Merge",
+    "Projection",
+    "Scope",
+    "Table",
+    "Type",
+    "absent",
+    "count",
+    "current",
+    "equal",
+    "ever",
+    "first",
+    "flag",
+    "given",
+    "greatest",
+    "hidden",
+    "instant",
+    "integer",
+    "last",
+    "last_by",
+    "least",
+    "level",
+    "member",
+    "money",
+    "nothing",
+    "of_lead",
+    "take",
+    "text",
+    "total",
+    "total_by",
+    "uuid",
+]

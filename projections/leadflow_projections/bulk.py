@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from leadflow.errors import StoreError
 from leadflow_projections.bulk_child import Job, Target
 from leadflow_projections.checkpoints import TABLE, Build, fence
 from leadflow_projections.children import child_running, last_words, sqlite_uri
-from leadflow_projections.physical import insert_rows
+from leadflow_projections.physical import Row, insert_rows
 from leadflow_projections.sql import literal, physical_columns, quoted
 
 if TYPE_CHECKING:
+    from io import IOBase
     from subprocess import Popen
 
     import pyarrow as pa
@@ -39,7 +40,7 @@ _SLICE_SECONDS: Final = 0.02
 class Writer(Protocol):
     """Writes rows at rest into a build's empty table, as long as the build is its owner's."""
 
-    def write(self, build: Build, table: Table, name: str, rows: pa.RecordBatchReader) -> None:
+    def write(self, build: Build, table: Table, name: str, rows: pa.RecordBatchReader, /) -> None:
         """Write all of them, in order.
 
         Raises:
@@ -49,7 +50,7 @@ class Writer(Protocol):
 
 
 @contextmanager
-def bulk_writer(store: Store, rows: int) -> Iterator[Writer]:
+def bulk_writer(store: Store, rows: int) -> Generator[Writer]:
     """The fastest writer for about so many rows; when the block is left, they are committed."""
     if store.dialect == "postgresql":
         yield _Copying(store)
@@ -70,16 +71,16 @@ class _Inserting:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def write(self, build: Build, table: Table, name: str, rows: pa.RecordBatchReader) -> None:
+    def write(self, build: Build, table: Table, name: str, rows: pa.RecordBatchReader, /) -> None:
         size = _FIRST_SLICE
         for batch in rows:
             done = 0
             while done < batch.num_rows:
-                columns = [column.to_pylist() for column in batch.slice(done, size).columns]
+                part: list[Row] = [tuple(r.values()) for r in batch.slice(done, size).to_pylist()]
                 begun = time.monotonic()
                 with self._store.transaction(write=True) as cursor:
                     fence(cursor, self._store.dialect, build)
-                    insert_rows(cursor, table, name, zip(*columns, strict=True))
+                    insert_rows(cursor, table, name, part)
                 taken = max(time.monotonic() - begun, 1e-6)
                 done += size
                 size = max(100, round(size * min(4.0, _SLICE_SECONDS / taken)))
@@ -91,7 +92,7 @@ class _Copying:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def write(self, build: Build, table: Table, name: str, rows: pa.RecordBatchReader) -> None:
+    def write(self, build: Build, table: Table, name: str, rows: pa.RecordBatchReader, /) -> None:
         columns = ", ".join(map(quoted, physical_columns(table)))
         statement = f"COPY {quoted(name)} ({columns}) FROM STDIN (FORMAT csv)"
         with self._store.transaction(write=True) as cursor:
@@ -123,15 +124,17 @@ class _InChild:
         self._pipe = child.stdin
         self._send(target)
 
-    def write(self, build: Build, _: Table, name: str, rows: pa.RecordBatchReader) -> None:
+    def write(self, build: Build, _: Table, name: str, rows: pa.RecordBatchReader, /) -> None:
         import pyarrow as pa
 
         job = Job(table=name, fence=_fence_statement(build))
         self._send(job)
         try:
-            with pa.ipc.new_stream(pa.PythonFile(self._pipe, "w"), rows.schema) as stream:
+            with pa.ipc.new_stream(
+                pa.PythonFile(cast("IOBase", self._pipe), "w"), rows.schema
+            ) as stream:
                 for batch in rows:
-                    stream.write_batch(batch)
+                    cast("Any", stream).write_batch(batch)
             self._pipe.flush()
         except (pa.ArrowException, OSError) as error:
             raise self._failed() from error
@@ -166,5 +169,3 @@ def _fence_statement(build: Build) -> str:
         f"AND version = {build.version} AND build = {build.build} "
         f"AND runner = {literal(build.runner or '')}"
     )
-
-

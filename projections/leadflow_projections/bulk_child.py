@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
 from leadflow_projections.children import say_peak
 
 if TYPE_CHECKING:
+    from io import IOBase
+
     import pyarrow as pa
 
 _FIRST_SLICE: Final = 500
@@ -40,8 +42,10 @@ class Job(TypedDict):
 
 def main() -> None:
     """Write what comes on stdin; a failure is one line on stderr and exit 1."""
-    import adbc_driver_sqlite.dbapi as driver
+    import adbc_driver_sqlite.dbapi
     import pyarrow as pa
+
+    driver: Any = adbc_driver_sqlite.dbapi
 
     target: Target = json.loads(sys.stdin.buffer.readline())
     with driver.connect(target["uri"]) as connection, connection.cursor() as cursor:
@@ -55,7 +59,8 @@ def main() -> None:
         size = _FIRST_SLICE
         while line := sys.stdin.buffer.readline():
             job: Job = json.loads(line)
-            with pa.ipc.open_stream(pa.PythonFile(sys.stdin.buffer, "r")) as stream:
+            rows = pa.PythonFile(cast("IOBase", sys.stdin.buffer), "r")
+            with pa.ipc.open_stream(rows) as stream:
                 for batch in stream:
                     size = _write(connection, cursor, job, batch, size)
     say_peak()

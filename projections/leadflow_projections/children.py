@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import quote
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def child_running(module: str) -> Iterator[subprocess.Popen[bytes]]:
+def child_running(module: str) -> Generator[subprocess.Popen[bytes]]:
     """A module of ours run by a fresh interpreter, spawned and not forked; ended with the block."""
     child = subprocess.Popen(
         [sys.executable, "-P", "-m", module],

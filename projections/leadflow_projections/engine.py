@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ MEMORY_LIMIT = "512MB"
 @contextmanager
 def open_engine(
     *, memory_limit: str = MEMORY_LIMIT, threads: int | None = None
-) -> Iterator[DuckDBPyConnection]:
+) -> Generator[DuckDBPyConnection]:
     """An empty in-memory DuckDB; what it spills goes to a folder that is removed at the end.
 
     Args:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, tzinfo
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from leadflow_projections.ahead import ahead
 from leadflow_projections.decoding import ASSUMED, DAY_ONLY, decode_select
@@ -232,6 +232,7 @@ def trusted_chunks(
 
 
 def _known_by(chunk: pa.Table, limit: int) -> pa.Table:
-    import pyarrow.compute as pc
+    import pyarrow.compute
 
-    return chunk.filter(pc.less_equal(chunk["recorded_at"], limit))
+    compute: Any = pyarrow.compute  # its types are stricter than what it takes
+    return chunk.filter(compute.less_equal(chunk["recorded_at"], limit))

@@ -42,7 +42,7 @@ _UUID: Final = f'"{UUID_PATTERN}"'
 _WHOLE: Final = r"(?:0|-?[1-9]\d{0,17})"
 
 
-class _Unknown(Exception):  # noqa: N818 - it never leaves this module
+class _Unknown(Exception):
     """A kind of field that no pattern is known for."""
 
 
@@ -104,25 +104,34 @@ def _text(character: str = _CHARACTER, times: str = "+") -> str:
 
 
 def _value(hint: Any, field: FieldInfo | None = None) -> str:
-    named = _named(hint)
-    if named is not None:
-        return named
+    """The pattern of a value by its annotation; `field` holds bounds given beside it."""
+    for kind, pattern in _checked_types():
+        if hint == kind:
+            return pattern
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
         return _annotated(arguments[0], arguments[1:])
+    if origin is not None:
+        return _generic(origin, arguments, field)
+    if isinstance(hint, type) and not (field and _bounds(field.metadata) is None):
+        return _class(hint, field)
+    raise _Unknown
+
+
+def _generic(origin: Any, arguments: tuple[Any, ...], field: FieldInfo | None) -> str:
+    bounded = field if field and field.metadata else None
     if origin in {Union, UnionType}:
-        bounded = field if field and field.metadata else None
         return _any_of(_value(kind, bounded) for kind in arguments if kind is not NoneType)
+    if bounded is not None:
+        raise _Unknown
     if origin is Literal:
         return _any_of(f'"{re.escape(word)}"' for word in arguments)
     if origin is tuple and len(arguments) == 2 and arguments[1] is ...:
         item = _value(arguments[0])
         return rf"\[(?:{item}(?:,{item})*)?\]"
-    if origin is dict and not (field and field.metadata):
+    if origin is dict:
         item = f"{_key(arguments[0])}:{_value(arguments[1])}"
         return rf"\{{(?:{item}(?:,{item})*)?\}}"
-    if isinstance(hint, type) and not (field and _bounds(field.metadata) is None):
-        return _class(hint, field)
     raise _Unknown
 
 
@@ -144,21 +153,18 @@ def _class(kind: type, field: FieldInfo | None) -> str:
     raise _Unknown
 
 
-def _named(hint: Any) -> str | None:
+@cache
+def _checked_types() -> tuple[tuple[Any, str], ...]:
     """The patterns of the types that check more than their annotation says."""
-    if hint == values.Moment:
-        return _INSTANT
-    if hint == values.Text:
-        return _text()
-    if hint == values.Currency:
-        return _any_of(f'"{code}"' for code in sorted(values.currencies()))
-    if hint == values.EngagementKind:
-        return _any_of([*(f'"{kind}"' for kind in values.ENGAGEMENTS), '"x-[a-z0-9][a-z0-9_-]*"'])
-    if hint == values.ExternalIdText:
-        return r'"[A-Za-z0-9_.-]{1,100}:[A-Za-z0-9_.:/@+=-]+"'
-    if hint == values.SalesTypeField:
-        return _value(values.SalesType)
-    return None
+    kinds = [*(f'"{kind}"' for kind in values.ENGAGEMENTS), '"x-[a-z0-9][a-z0-9_-]*"']
+    return (
+        (values.Moment, _INSTANT),
+        (values.Text, _text()),
+        (values.Currency, _any_of(f'"{code}"' for code in sorted(values.currencies()))),
+        (values.EngagementKind, _any_of(kinds)),
+        (values.ExternalIdText, r'"[A-Za-z0-9_.-]{1,100}:[A-Za-z0-9_.:/@+=-]+"'),
+        (values.SalesTypeField, _any_of(f'"{kind.value}"' for kind in values.SalesType)),
+    )
 
 
 def _annotated(kind: Any, metadata: tuple[Any, ...]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def beating(store: Store, builds: Sequence[Build], owner: Owner) -> Iterator[None]:
+def beating(store: Store, builds: Sequence[Build], owner: Owner) -> Generator[None]:
     """Keep the builds' heartbeat going within the block."""
     stopped = Event()
 

@@ -35,14 +35,15 @@ def trusted(rows: pa.Table) -> pa.Table:
         LogCorrupt: naming the first position whose event is none, and why.
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
 
+    pc = _compute()
     if rows.num_rows <= _MODEL_ROWS:
         return _judged(rows)
     rows = rows.combine_chunks()  # a pattern is compiled anew for every piece of a column
     parts: list[pa.Table] = []
     suspects: list[pa.Table] = []
-    for topic in rows["topic"].unique().to_pylist():
+    topics: list[Any] = rows["topic"].unique().to_pylist()
+    for topic in topics:
         of_topic = rows.filter(pc.equal(rows["topic"], topic))
         expected = as_expected(of_topic, topic)
         if expected is None:
@@ -59,10 +60,12 @@ def trusted(rows: pa.Table) -> pa.Table:
     return pa.concat_tables(parts)
 
 
-def as_expected(rows: pa.Table, topic: str) -> pa.ChunkedArray | None:
-    """For rows of one topic: which states its pattern answers for; None where it can for none."""
+def as_expected(rows: pa.Table, topic: str) -> Any:
+    """For rows of one topic: a column of flags, which states its pattern answers for.
+
+    None where it can answer for none of them.
+    """
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     pattern = patterns().get(topic)
     if pattern is None:
@@ -71,11 +74,19 @@ def as_expected(rows: pa.Table, topic: str) -> pa.ChunkedArray | None:
         texts = rows["state"].cast(pa.string())
     except pa.ArrowInvalid:  # one of them is no UTF-8
         return None
+    pc = _compute()
     fits = pc.match_substring_regex(texts, f"^(?:{pattern})$")
     short = pc.less_equal(pc.binary_length(texts), MOST_BYTES)
     streams = pc.match_substring_regex(rows["originator_id"], f"^{UUID_PATTERN}$")
     begun = pc.greater(rows["originator_version"], 0)
     return pc.and_(pc.and_(fits, short), pc.and_(streams, begun))
+
+
+def _compute() -> Any:
+    """pyarrow's functions on columns, whose types are stricter than what they take."""
+    import pyarrow.compute
+
+    return pyarrow.compute
 
 
 def _judged(rows: pa.Table) -> pa.Table:

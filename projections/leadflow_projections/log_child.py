@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, cast
 
 from leadflow_projections.children import say_peak
 
 if TYPE_CHECKING:
+    from io import IOBase
+
     import pyarrow as pa
 
 BATCH_ROWS: Final = 16_384
@@ -38,7 +40,7 @@ def main() -> None:
     source: Source = json.loads(sys.stdin.readline())
     writer: Any = None
     try:
-        with pa.PythonFile(sys.stdout.buffer, "w") as sink:
+        with pa.PythonFile(cast("IOBase", sys.stdout.buffer), "w") as sink:
             for batch in _batches(source):
                 writer = writer or pa.ipc.new_stream(sink, batch.schema)
                 writer.write_batch(batch)
@@ -77,9 +79,13 @@ _SELECT: Final = {
 
 def _connect(source: Source) -> Any:
     if source["dialect"] == "sqlite":
-        import adbc_driver_sqlite.dbapi as driver
+        import adbc_driver_sqlite.dbapi as sqlite
+
+        driver: Any = sqlite
     else:
-        import adbc_driver_postgresql.dbapi as driver
+        import adbc_driver_postgresql.dbapi as postgresql
+
+        driver = postgresql
     return driver.connect(source["uri"], autocommit=True)
 
 

@@ -16,7 +16,6 @@ from leadflow.errors import StoreError
 from leadflow_projections.children import child_running, last_words, sqlite_uri
 from leadflow_projections.log_child import Source
 
-
 if TYPE_CHECKING:
     from io import IOBase
     from subprocess import Popen
@@ -36,22 +35,21 @@ def log_schema() -> pa.Schema:
     """The columns of a log batch; `recorded_at` in microseconds since the epoch."""
     import pyarrow as pa
 
-    return pa.schema(
-        [
-            ("position", pa.int64()),
-            ("originator_id", pa.string()),
-            ("originator_version", pa.int64()),
-            ("topic", pa.string()),
-            ("state", pa.binary()),
-            ("recorded_at", pa.int64()),
-        ]
-    )
+    columns: list[tuple[str, pa.DataType]] = [
+        ("position", pa.int64()),
+        ("originator_id", pa.string()),
+        ("originator_version", pa.int64()),
+        ("topic", pa.string()),
+        ("state", pa.binary()),
+        ("recorded_at", pa.int64()),
+    ]
+    return pa.schema(columns)
 
 
 @contextmanager
 def open_log(
     store: Store, *, after: int = 0, upto: int | None = None
-) -> Iterator[Iterator[pa.RecordBatch]]:
+) -> Generator[Iterator[pa.RecordBatch]]:
     """The log's events after a position, up to and with another, as record batches.
 
     Without `upto` it ends where the log ends at the start. Leaving the block early stops
@@ -85,7 +83,7 @@ def read_log(store: Store, *, after: int = 0, upto: int | None = None) -> pa.Rec
     """The same as one Arrow reader, for engines that pull for themselves; read it to its end."""
     import pyarrow as pa
 
-    def batches() -> Generator[pa.RecordBatch, None, None]:
+    def batches() -> Generator[pa.RecordBatch]:
         with open_log(store, after=after, upto=upto) as log:
             yield from log
 
@@ -97,9 +95,8 @@ def batch_of(rows: Sequence[Sequence[Any]]) -> pa.RecordBatch:
     import pyarrow as pa
 
     schema = log_schema()
-    columns = zip(*rows, strict=True) if rows else ([] for _ in schema)
-    arrays = [pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
+    return pa.record_batch(dict(zip(schema.names, columns, strict=True)), schema=schema)
 
 
 def log_rows(cursor: Cursor, dialect: str, after: int, end: int) -> list[Sequence[Any]]:
@@ -121,7 +118,7 @@ _SELECT: Final = {
 }
 
 
-def _pages(store: Store, after: int, end: int) -> Generator[pa.RecordBatch, None, None]:
+def _pages(store: Store, after: int, end: int) -> Generator[pa.RecordBatch]:
     while after < end:
         upto = min(after + _PAGE, end)
         with store.transaction(write=False) as cursor:
@@ -141,7 +138,7 @@ def _source(store: Store, after: int, end: int) -> Source | None:
     return Source(dialect=store.dialect, uri=uri, after=after, end=end)
 
 
-def _in_child(source: Source) -> Generator[pa.RecordBatch, None, None]:
+def _in_child(source: Source) -> Generator[pa.RecordBatch]:
     """Start a child that reads the log; the generator's end, or `close`, ends the child."""
     import pyarrow as pa
 
@@ -154,7 +151,7 @@ def _in_child(source: Source) -> Generator[pa.RecordBatch, None, None]:
             with pa.ipc.open_stream(cast("IOBase", child.stdout)) as stream:
                 for batch in stream:
                     yield batch
-                    reached = int(batch["position"][-1].as_py())
+                    reached += batch.num_rows  # positions are gapless
         except (pa.ArrowException, OSError) as error:
             raise _failed(child, reached) from error
         if child.wait() != 0:

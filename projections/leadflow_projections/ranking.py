@@ -159,5 +159,3 @@ def _entry(rank: int, one: _Seen) -> QueueEntry:
         channels=one.channels,
         why=(trigger,),
     )
-
-

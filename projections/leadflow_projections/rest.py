@@ -70,4 +70,5 @@ def merge(table: Table, partials: Sequence[pa.Table]) -> pa.Table:
             engine.register(f"partial_{index}", partial)
             sources.append(from_rest_select(table, f"partial_{index}"))
         merged = merge_select(table, f"({' UNION ALL '.join(sources)})")
-        return engine.sql(at_rest_select(table, f"({merged})")).to_arrow_table()
+        rows: pa.Table = engine.sql(at_rest_select(table, f"({merged})")).to_arrow_table()
+        return rows

@@ -11,30 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from leadflow_projections.algebra import (
-    CYCLE,
-    DAY,
-    ENTRY,
-    IRREGULAR,
-    LEAD_ID,
-    NOTHING,
-    POSITION,
-    TRUE,
-    Column,
-    Condition,
-    Literal,
-    Merge,
-    Scope,
-    Table,
-    Take,
-    Type,
-    Value,
+from leadflow_projections.algebra import Column, Merge, Scope, Table
+from leadflow_projections.event_sql import (
+    literal,
+    quoted,
+    taken_position_sql,
+    taken_value_sql,
+    value_sql,
 )
+from leadflow_projections.taking import CYCLE, IRREGULAR, LEAD_ID, Type, Value
 
 LEAD_GRAIN: Mapping[str, Value] = {"lead_id": LEAD_ID, "cycle": CYCLE}
-_DAY_US = 86_400_000_000
-_PREFERENCE_BITS = 53
-"""Positions stay below 2**53; above them stands which take a `first` column came from."""
 
 SQL_TYPES: Mapping[Type, str] = {
     Type.TEXT: "VARCHAR",
@@ -48,18 +35,6 @@ SQL_TYPES: Mapping[Type, str] = {
     Type.TEXTS: "MAP(VARCHAR, VARCHAR)",
 }
 POSITIONS_BY_KEY = "MAP(VARCHAR, BIGINT)"
-
-
-def quoted(name: str) -> str:
-    """A name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(value: Literal) -> str:
-    """A constant in SQL."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
 
 
 def physical_columns(table: Table) -> dict[str, str]:
@@ -108,86 +83,6 @@ def _values(tables: Iterable[Table]) -> Iterator[Value]:
                 yield from (condition.value for condition in part.when)
 
 
-# --- one decoded event ------------------------------------------------------------------
-
-
-def _value(value: Value, as_of: int | None) -> str:
-    name = quoted(value.path)
-    if value == NOTHING:
-        return "NULL"
-    if value == TRUE:
-        return "true"
-    if value == ENTRY:
-        return "occurred_at * 4 + basis"
-    if value == DAY:
-        return f"CAST((occurred_at - (occurred_at % {_DAY_US} + {_DAY_US}) % {_DAY_US}) // {_DAY_US} AS VARCHAR)"
-    if value.type is Type.LEVEL:
-        whens = " ".join(f"WHEN {literal(w)} THEN {i}" for i, w in enumerate(value.levels))
-        return f"CASE {name} {whens} END"
-    if value.member is not None:
-        pointer = "/" + value.member.replace("~", "~0").replace("/", "~1")
-        return f"json_extract_string({name}, {literal(pointer)})"
-    if value.money:
-        minor, currency = quoted(f"{value.path}.minor"), quoted(f"{value.path}.currency")
-        return f"coalesce({minor} || ' ' || {currency}, '?')"
-    if value.stamped and as_of is not None:
-        return f"CASE WHEN {name} <= {as_of} THEN {name} END"
-    return name
-
-
-def condition_sql(condition: Condition, prefix: str = "") -> str:
-    """A condition on a field of a decoded event, or on a column of a row."""
-    name = prefix + quoted(condition.path)
-    if condition.absent:
-        return f"{name} IS NULL"
-    if condition.equals is not None:
-        return f"{name} = {literal(condition.equals)}"
-    return name if condition.value == IRREGULAR else f"{name} IS NOT NULL"
-
-
-def _taken(part: Take, as_of: int | None) -> str:
-    """When an event is taken, as a condition; an empty text means always."""
-    conditions = [condition_sql(condition) for condition in part.when]
-    if len(part.topics) == 1:
-        conditions.insert(0, f"topic = {literal(part.topics[0])}")
-    elif part.topics:
-        conditions.insert(0, f"topic IN ({', '.join(map(literal, part.topics))})")
-    if not part.blank and not part.value.envelope:
-        conditions.append(f"{_value(part.value, as_of)} IS NOT NULL")
-    return " AND ".join(conditions)
-
-
-def _first_that_holds(arms: Iterable[tuple[str, str]]) -> str:
-    whens: list[str] = []
-    for condition, value in arms:
-        if not condition:
-            return f"CASE {' '.join(whens)} ELSE {value} END" if whens else value
-        whens.append(f"WHEN {condition} THEN {value}")
-    return f"CASE {' '.join(whens)} END"
-
-
-def _taken_value(column: Column, as_of: int | None) -> str:
-    def arm(part: Take) -> tuple[str, str]:
-        sql = _value(part.value, as_of)
-        return _taken(part, as_of), f"-({sql})" if part.negative else sql
-
-    return _first_that_holds(map(arm, column.takes))
-
-
-def _taken_position(column: Column, as_of: int | None) -> str:
-    """The position of an event that is taken, else NULL; later takes of `first` rank behind."""
-
-    def place(index: int) -> str:
-        behind = index << _PREFERENCE_BITS if column.merge is Merge.FIRST else 0
-        return f"position + {behind}" if behind else "position"
-
-    return _first_that_holds(
-        (_taken(part, as_of), place(index)) for index, part in enumerate(column.takes)
-    )
-
-
-# --- folding and merging ----------------------------------------------------------------
-
 _AGGREGATES: Mapping[Merge, str] = {
     # Both leave out rows without a position; what was taken from the others may be null.
     Merge.LAST: "arg_max_null({0}, {1})",
@@ -208,7 +103,7 @@ def fold_select(table: Table, events: str = "events", *, as_of: int | None = Non
     inputs: dict[str, str] = {}
     aggregates: list[tuple[str, str]] = []
     maps: list[tuple[Column, str]] = []
-    keys = ", ".join(f"{_value(v, as_of)} AS {quoted(n)}" for n, v in table.key.items())
+    keys = ", ".join(f"{value_sql(v, as_of)} AS {quoted(n)}" for n, v in table.key.items())
 
     def alias(sql: str) -> str:
         return inputs.setdefault(sql, f"i{len(inputs)}")
@@ -216,14 +111,14 @@ def fold_select(table: Table, events: str = "events", *, as_of: int | None = Non
     for column in table.columns.values():
         companion = table.companions.get(column.name)
         if column.by is not None:
-            at = f", {_taken_position(column, as_of)} AS place" if companion else ""
-            k, v = _value(column.by, as_of), _taken_value(column, as_of)
+            at = f", {taken_position_sql(column, as_of)} AS place" if companion else ""
+            k, v = value_sql(column.by, as_of), taken_value_sql(column, as_of)
             topics = sorted({topic for part in column.takes for topic in part.topics})
             narrow = f" WHERE topic IN ({', '.join(map(literal, topics))})" if topics else ""
             maps.append((column, f"SELECT {keys}, {k} AS k, {v} AS v{at} FROM {events}{narrow}"))
             continue
-        value = alias(_taken_value(column, as_of))
-        order = alias(_taken_position(column, as_of)) if companion else ""
+        value = alias(taken_value_sql(column, as_of))
+        order = alias(taken_position_sql(column, as_of)) if companion else ""
         aggregates.append((column.name, _AGGREGATES[column.merge].format(value, order)))
         if companion is not None and companion.removesuffix("__at") == column.name:
             aggregates.append((companion, f"{_extreme(column)}({order})"))
@@ -308,8 +203,9 @@ def _map_by_key(names: str, known: str, unfolded: str, placed: bool) -> str:
     """Rows (key…, k, v[, place]) as one map per key, its entries in order."""
     if placed:
         grouped = (
-            f"SELECT {names}, k, arg_max_null(v, place) AS v, max(place) AS place FROM ({unfolded}) "
-            f"WHERE k IS NOT NULL AND place IS NOT NULL AND {known} GROUP BY {names}, k"
+            f"SELECT {names}, k, arg_max_null(v, place) AS v, max(place) AS place "
+            f"FROM ({unfolded}) WHERE k IS NOT NULL AND place IS NOT NULL AND {known} "
+            f"GROUP BY {names}, k"
         )
         at = ", map_from_entries(list({'k': k, 'at': place} ORDER BY k)) AS place"
     else:
@@ -377,11 +273,9 @@ def combined(tables: Sequence[Table]) -> list[Combined]:
 
 __all__ = [
     "LEAD_GRAIN",
-    "POSITION",
     "SQL_TYPES",
     "Combined",
     "combined",
-    "condition_sql",
     "fields_of",
     "fold_select",
     "is_lead_grain",

@@ -11,7 +11,7 @@ from typing import Final
 
 from leadflow_projections.algebra import Column, Scope, Table, Type
 from leadflow_projections.decoding import BASES
-from leadflow_projections.sql import condition_sql, literal, quoted
+from leadflow_projections.event_sql import condition_sql, literal, quoted
 
 
 @dataclass(frozen=True, slots=True)

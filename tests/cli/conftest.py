@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -69,9 +70,16 @@ def leadflow(elsewhere: Path) -> Run:
 def process(elsewhere: Path) -> Run:
     """Calls the program as a process of its own: the real thing."""
 
-    def run(*words: str, stdin: str = "", **environment: str) -> Ran:
+    def run(*words: str, stdin: str = "", as_anybody: bool = False, **environment: str) -> Ran:
+        """`as_anybody`: without the power to write where permissions forbid it."""
         done = subprocess.run(
-            [sys.executable, "-m", "leadflow_commands", *words],
+            [
+                *(_powerless() if as_anybody else ()),
+                sys.executable,
+                "-m",
+                "leadflow_commands",
+                *words,
+            ],
             input=stdin,
             capture_output=True,
             text=True,
@@ -82,6 +90,15 @@ def process(elsewhere: Path) -> Run:
         return Ran(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+def _powerless() -> list[str]:
+    if os.geteuid() != 0:
+        return []
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        pytest.skip("root may write anywhere, and there is no setpriv to give that up")
+    return [setpriv, "--bounding-set=-dac_override,-dac_read_search"]
 
 
 @pytest.fixture

@@ -133,7 +133,7 @@ def test_moments_of_what_happened(leadflow: Run, ada: str) -> None:
     )
     berlin = leadflow("lead", "history", ada, "--tz", "Europe/Berlin")
     assert re.search(r"2026-07-01 +engaged", berlin.out)
-    assert "2026-03-02 11:00  engaged" in berlin.out
+    assert re.search(r"2026-03-02 11:00 +engaged", berlin.out)
     times = [event["time"] for event in leadflow("lead", "history", ada, "--json").json]
     assert "2026-07-01T00:00:00Z" in times
 

@@ -4,6 +4,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from typing import Any
 
 from tests.cli.conftest import Run
 
@@ -106,6 +107,7 @@ def test_a_runner_follows_until_it_is_ended(leadflow: Run, ada: str) -> None:
     assert running.stderr is not None
     assert "Ctrl-C stops it" in running.stderr.readline()
     leadflow("lead", "engage", ada, "--kind", "visit")
+    rows: list[dict[str, Any]] = []
     for _ in range(1_000):
         rows = leadflow("projections", "status", "--json").json
         if all(row["state"] == "following" and row["lag_events"] == 0 for row in rows):

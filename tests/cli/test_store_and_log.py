@@ -1,7 +1,6 @@
 """`leadflow store`, `leadflow log` and `leadflow doctor`, and stores that are not well."""
 
 import json
-import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -235,22 +234,35 @@ def test_a_url_never_shows_its_password(leadflow: Run) -> None:
     assert "can be seen by everybody" in ran.err
 
 
-def test_reading_works_where_nothing_can_be_written(leadflow: Run, ada: str) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root may write anywhere")
+def test_reading_works_where_nothing_can_be_written(process: Run, ada: str) -> None:
     folder = Path.cwd()
     modes = {path: path.stat().st_mode for path in (*folder.iterdir(), folder)}
     for path, mode in modes.items():
         path.chmod(mode & ~0o222)
     try:
         for words in READING:
-            ran = leadflow(*words)
+            ran = process(*words, as_anybody=True)
             assert ran.code == 0, (words, ran.err)
-        written = leadflow("lead", "engage", ada, "--kind", "visit", "--json")
+        written = process(*("lead", "engage", ada, "--kind", "visit", "--json"), as_anybody=True)
         assert (written.code, written.error["code"]) == (1, "store_read_only")
+        board = process("board", "--json", as_anybody=True)
+        assert (board.code, board.error["code"]) == (1, "projection_missing")
     finally:
         for path, mode in reversed(modes.items()):
             path.chmod(mode)
+
+
+def test_a_board_that_cannot_catch_up_says_how_far_it_is_behind(process: Run, ada: str) -> None:
+    assert process("board", "-q").code == 0
+    assert process("lead", "lose", ada, "--reason", "silence").code == 0
+    Path.cwd().chmod(0o555)
+    try:
+        ran = process("board", "--json", as_anybody=True)
+    finally:
+        Path.cwd().chmod(0o755)
+    assert ran.code == 0
+    assert [row["stage"] for row in ran.json] == ["captured"]
+    assert "1 event behind" in json.loads(ran.err)["warning"]["message"]
 
 
 def test_a_locked_store_says_so(process: Run, ada: str) -> None:

@@ -57,6 +57,7 @@ def command_lines(page: Page) -> Iterator[tuple[str, str]]:
 
 def calls_in(line: str) -> Iterator[str]:
     """The calls of the program in a line of shell."""
+    line = re.sub(r"(^|\s)#.*", "", line)
     for part in re.split(r"\|\||&&|[|;&(]", line):
         found = re.search(r"(?:^|\s)(leadflow\s.*)", part)
         if found:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import types
 from collections.abc import Iterator
 from datetime import datetime
 from enum import Enum
-from inspect import cleandoc
+from inspect import cleandoc, getsource
+from itertools import pairwise
 from typing import (
     Annotated,
     Any,
@@ -33,7 +35,7 @@ from leadflow.domain.values import (
     Personal,
     SalesTypeField,
 )
-from leadflow_commands import event_options
+from leadflow_commands.event_help import PERSONAL_HELP, help_for
 from leadflow_commands.verbs import VERBS
 
 INTRODUCTION: Final = """
@@ -115,7 +117,7 @@ _OF_EVENT: Final[dict[type[BaseModel], dict[str, str]]] = {
 """Meanings that one event or value has of its own."""
 
 _OF_EVENT[Personal] = {
-    **event_options._PERSONAL_HELP,
+    **PERSONAL_HELP,
     "notes": "A note in free words.",
     "other": "Further personal data, by name.",
 }
@@ -196,16 +198,31 @@ def _sentence(text: str) -> str:
 
 
 def _meaning(model: type[BaseModel], name: str) -> str:
-    own = _OF_EVENT.get(model, {})
-    documented: dict[str, str] = {}
-    for base in reversed(model.__mro__):
-        if issubclass(base, BaseModel) and base.__module__.startswith("leadflow."):
-            documented |= event_options._docstrings_in(base)
-    text = (
-        own.get(name) or documented.get(name) or _MEANING.get(name) or event_options._HELP.get(name)
-    )
+    text = _OF_EVENT.get(model, {}).get(name) or _said_in_the_model(model, name)
+    text = text or _MEANING.get(name, "")
+    if not text and issubclass(model, e.LeadEvent):
+        text = help_for(model, name).replace(" Repeatable.", "")
     assert text, f"nothing says what {model.__name__}.{name} means"
-    return text.removeprefix("Stamp: ").replace(" Repeatable.", "")
+    return text.removeprefix("Stamp: ")
+
+
+def _said_in_the_model(model: type[BaseModel], name: str) -> str:
+    """The text below a field in the source of its class or of one of its bases."""
+    for base in model.__mro__:
+        if not base.__module__.startswith("leadflow."):
+            continue
+        body = ast.parse(getsource(base)).body[0]
+        assert isinstance(body, ast.ClassDef)
+        for field, text in pairwise(body.body):
+            if (
+                isinstance(field, ast.AnnAssign)
+                and isinstance(field.target, ast.Name)
+                and field.target.id == name
+                and isinstance(text, ast.Expr)
+                and isinstance(text.value, ast.Constant)
+            ):
+                return cleandoc(str(text.value.value))
+    return ""
 
 
 _NAMED: Final[tuple[tuple[Any, str], ...]] = (

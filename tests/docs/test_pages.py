@@ -61,8 +61,11 @@ def test_make_targets_exist(page: Page) -> None:
 
 @pytest.mark.parametrize("page", all_pages(), ids=lambda page: page.name)
 def test_code_that_names_files_of_the_project_names_files_that_are_there(page: Page) -> None:
-    places = ("leadflow/", "projections/", "commands/", "tests/", "docs/")
-    named = {code.partition("::")[0] for code in page.inline_code() if code.startswith(places)}
+    file = re.compile(
+        r"(?:leadflow|projections|commands|tests|docs)/[\w/.-]*?(?:\.(?:py|md|png)|/)"
+    )
+    codes = [code.partition("::")[0] for code in page.inline_code()]
+    named = {code for code in codes if file.fullmatch(code)}
     missing = [name for name in named if not any(ROOT.glob(name))]
     assert missing == []
 

@@ -8,11 +8,12 @@ from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from leadflow.domain import events as e
 from leadflow.domain.stages import Stage
-from leadflow.domain.values import ContactChannel, Permission, Phase, Tier
+from leadflow.domain.values import ContactChannel, Money, Permission, Phase, Tier
 from leadflow.persistence.codec import encode
 from leadflow_projections.log_reader import log_schema
 
@@ -23,7 +24,7 @@ _words = st.sampled_from(["shop", "fair", "ümlaut", 'a "quoted" one', "x"])
 _maybe = st.none() | _words
 _owners = st.sampled_from(["ada", "bob"])
 _money = st.builds(
-    e.Money, minor=st.integers(0, 10**12), currency=st.sampled_from(["EUR", "USD", "JPY"])
+    Money, minor=st.integers(0, 10**12), currency=st.sampled_from(["EUR", "USD", "JPY"])
 )
 _moments = st.integers(0, 6 * 24 * 60).map(lambda m: BEGIN + timedelta(minutes=m))
 _channels = st.sampled_from(ContactChannel)
@@ -72,6 +73,13 @@ _OWN: dict[type[e.LeadEvent], dict[str, st.SearchStrategy[Any]]] = {
     e.Unmerged: {"other": st.sampled_from(LEADS), "survivor": st.booleans()},
     e.Erased: {},
 }
+
+
+def examples(share: int, *, least: int = 8) -> settings:
+    """Fewer examples than the profile says, for tests whose examples fold many times."""
+    profile = settings.default
+    assert profile is not None
+    return settings(max_examples=max(least, profile.max_examples // share))
 
 
 @st.composite

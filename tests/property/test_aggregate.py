@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from leadflow.domain import events as e
@@ -23,9 +23,9 @@ from leadflow_projections.moments import microseconds
 from leadflow_projections.rest import fold
 from leadflow_projections.sales_queue import SALES_QUEUE
 from leadflow_projections.stage_board import STAGE_BOARD
-from tests.property.histories import BEGIN, LEADS, histories, log_of
+from tests.property.histories import BEGIN, LEADS, examples, histories, log_of
 
-EXAMPLES = settings(max_examples=max(20, settings.default.max_examples // 3))
+EXAMPLES = examples(3)
 
 
 def us(moment: datetime | None) -> int | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from leadflow.domain import events as e
@@ -16,20 +17,21 @@ from leadflow_projections.moments import microseconds
 from leadflow_projections.rest import fold, merge
 from leadflow_projections.sales_queue import SALES_QUEUE
 from leadflow_projections.stage_board import STAGE_BOARD
-from tests.property.histories import BEGIN, histories, log_of
+from tests.property.histories import BEGIN, examples, histories, log_of
 
 TABLES = (
     *STAGE_BOARD.tables,
     *SALES_QUEUE.tables,
     *CONVERSION.tables,
 )
-# Each example folds several times, and each fold opens an engine of its own.
-EXAMPLES = settings(max_examples=max(8, settings.default.max_examples // 8))
+EXAMPLES = examples(8)
 
 
 def rows(table: Table, partial: pa.Table) -> list[dict[str, object]]:
     """Rows at rest in order of their keys."""
-    order = [(name, "ascending") for name in table.key]
+    order: list[tuple[str, Literal["ascending", "descending"]]] = [
+        (name, "ascending") for name in table.key
+    ]
     found: list[dict[str, object]] = partial.sort_by(order).to_pylist()
     return found
 

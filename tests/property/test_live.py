@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from leadflow.domain import events as e
@@ -15,14 +15,14 @@ from leadflow_projections.algebra import Table
 from leadflow_projections.checkpoints import Owner, all_builds, claim, live_build, release
 from leadflow_projections.engine import open_engine
 from leadflow_projections.following import Followed, Follower
-from leadflow_projections.physical import as_arrow, quoted, table_name
+from leadflow_projections.physical import as_arrow, table_name
 from leadflow_projections.registry import SHIPPED
 from leadflow_projections.rest import fold
 from leadflow_projections.runtime import rebuild
-from leadflow_projections.sql import physical_columns
-from tests.property.histories import histories, log_of
+from leadflow_projections.sql import physical_columns, quoted
+from tests.property.histories import examples, histories, log_of
 
-EXAMPLES = settings(max_examples=max(6, settings.default.max_examples // 12))
+EXAMPLES = examples(12)
 TABLES = tuple(table for projection in SHIPPED.values() for table in projection.tables)
 
 
@@ -40,7 +40,9 @@ def stored_rows(store: Store, table: Table) -> list[dict[str, Any]]:
 
 
 def expected_rows(table: Table, partial: pa.Table) -> list[dict[str, Any]]:
-    order = [(name, "ascending") for name in table.key]
+    order: list[tuple[str, Literal["ascending", "descending"]]] = [
+        (name, "ascending") for name in table.key
+    ]
     rows: list[dict[str, Any]] = partial.sort_by(order).to_pylist()
     return rows
 

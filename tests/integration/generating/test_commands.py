@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -55,38 +59,57 @@ def test_generate_says_what_is_wrong_with_an_option(leadflow: Run, words: tuple[
     assert not Path("leads.db").exists()
 
 
-@pytest.fixture
-def demo(leadflow: Run) -> str:
-    """What the demo prints."""
-    ran = leadflow(*SMALL)
-    assert ran.code == 0, ran.err
-    return ran.out
+@dataclass(frozen=True)
+class Shown:
+    """A demo that has run: where, and what it printed."""
+
+    folder: Path
+    text: str
 
 
-def test_the_demo_shows_board_queue_and_funnel(demo: str) -> None:
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    folder = tmp_path_factory.mktemp("shown")
+    done = subprocess.run(
+        [sys.executable, "-m", "leadflow_commands", *SMALL],
+        cwd=folder,
+        env={k: v for k, v in os.environ.items() if not k.startswith("LEADFLOW_")},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return Shown(folder, done.stdout)
+
+
+def test_the_demo_shows_board_queue_and_funnel(shown: Shown) -> None:
     for part in (
         "Where the leads stand",
         "queue list",
         "metrics funnel --by source",
         "sales ready",
     ):
-        assert part in demo
-    assert "referral" in demo
+        assert part in shown.text
+    assert "referral" in shown.text
 
 
-def test_the_demo_writes_into_its_folder_and_nowhere_else(demo: str, elsewhere: Path) -> None:
-    assert [path.name for path in elsewhere.iterdir()] == ["demo"]
-    written = {path.name for path in (elsewhere / "demo").iterdir()}
+def test_the_demo_writes_into_its_folder_and_nowhere_else(shown: Shown) -> None:
+    assert [path.name for path in shown.folder.iterdir()] == ["demo"]
+    written = {path.name for path in (shown.folder / "demo").iterdir()}
     assert written == {"leads.db", "leads.db.key", "funnel.png", "funnel.html"}
-    assert (elsewhere / "demo/funnel.png").read_bytes().startswith(b"\x89PNG")
-    page = (elsewhere / "demo/funnel.html").read_text()
+    assert (shown.folder / "demo/funnel.png").read_bytes().startswith(b"\x89PNG")
+    page = (shown.folder / "demo/funnel.html").read_text()
     assert "<html" in page
     assert 'src="http' not in page
 
 
-def test_every_command_that_the_demo_names_works(demo: str, leadflow: Run) -> None:
-    typed = [line.removeprefix("$ ") for line in demo.splitlines() if "leadflow " in line]
-    assert len(typed) >= 8
+def test_every_command_that_the_demo_names_works(
+    shown: Shown, leadflow: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shown.folder)
+    typed = [line.removeprefix("$ ") for line in shown.text.splitlines() if "leadflow " in line]
+    assert len(typed) >= 9
 
     for line in typed:
         _, *words = shlex.split(line)
@@ -94,7 +117,8 @@ def test_every_command_that_the_demo_names_works(demo: str, leadflow: Run) -> No
         assert ran.code == 0, f"{line}: {ran.err}"
 
 
-def test_the_demo_can_be_run_again(demo: str, leadflow: Run) -> None:
+def test_the_demo_can_be_run_again(leadflow: Run) -> None:
+    assert leadflow(*SMALL).code == 0
     with Leadflow.open("sqlite:///demo/leads.db") as leads:
         leads.capture("shop:1", source="fair")
 

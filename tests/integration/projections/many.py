@@ -8,6 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from leadflow.domain import events as e
+from leadflow.domain.stages import Stage
+from leadflow.domain.values import Money, Phase
 from leadflow.persistence.store import Append, Store
 from leadflow_projections.log_reader import IN_PROCESS_EVENTS
 
@@ -31,16 +33,18 @@ def events(leads: int, *, since: int = 0) -> Iterator[e.LeadEvent]:
                 "event_id": UUID(int=number * EVENTS_EACH + version),
             }
 
-        yield e.Captured(**common, **ids(1), entered="captured", visit=1, source=f"s{number % 7}")
-        yield e.Engaged(**common, **ids(2), kind="visit", phase="early")
+        yield e.Captured(
+            **common, **ids(1), entered=Stage.CAPTURED, visit=1, source=f"s{number % 7}"
+        )
+        yield e.Engaged(**common, **ids(2), kind="visit", phase=Phase.EARLY)
         yield e.Scored(**common, **ids(3), points=number % 50, reason="visit")
         yield e.Purchased(
             **common,
             **ids(4),
-            entered="customer",
+            entered=Stage.CUSTOMER,
             visit=1,
             order_id=f"p{number}",
-            amount=e.Money(minor=number, currency="EUR"),
+            amount=Money(minor=number, currency="EUR"),
         )
 
 

@@ -25,7 +25,9 @@ def read(leads: Leadflow, **bounds: Any) -> tuple[FoldedLog, dict[str, list[dict
         tables = [*STAGE_BOARD.tables, *CONVERSION.tables]
         folded = fold_log(engine, leads.store, tables, **bounds)
         return folded, {
-            table.name: engine.sql(f"FROM {table.name} ORDER BY lead_id").to_arrow_table().to_pylist()
+            table.name: engine.sql(f"FROM {table.name} ORDER BY lead_id")
+            .to_arrow_table()
+            .to_pylist()
             for table in tables
         }
 
@@ -98,7 +100,9 @@ def test_what_holds_for_the_lead_is_shown_in_each_of_its_cycles(leads: Leadflow)
     leads.merge("shop:1", "shop:2", keep="shop:2")
     _, tables = read(leads)
     two = str(leads.resolve("shop:2"))
-    merged = {(str(row["lead_id"]), row["cycle"]): row["merged_into"] for row in tables["conversion"]}
+    merged = {
+        (str(row["lead_id"]), row["cycle"]): row["merged_into"] for row in tables["conversion"]
+    }
     one = str(leads.resolve("shop:1"))
     assert merged == {(one, 1): two, (one, 2): two, (two, 1): None}
     leads.unmerge("shop:1")

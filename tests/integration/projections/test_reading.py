@@ -130,9 +130,7 @@ def test_the_queue_says_who_is_next_and_why(leads: Leadflow) -> None:
     assert data["score"] == leads.get("shop:2").points
     later = second.lease_until + timedelta(seconds=1)
     expired = next(
-        entry
-        for entry in read_queue(leads.store, policy, later)
-        if entry.lead_id == second.lead_id
+        entry for entry in read_queue(leads.store, policy, later) if entry.lead_id == second.lead_id
     )
     assert expired.owner is None
     [head] = read_queue(leads.store, policy, limit=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from threading import Event, Thread
 
@@ -49,7 +49,7 @@ def names_in(store: Store) -> set[str]:
 
 
 @contextmanager
-def running(store: Store) -> Iterator[list[BaseException]]:
+def running(store: Store) -> Generator[list[BaseException]]:
     """All projections followed in a thread; what it raised is in the list."""
     stop, failed = Event(), list[BaseException]()
 
