@@ -30,7 +30,7 @@ from leadflow.domain.stages import (
 )
 from leadflow.domain.temperature import day_number
 from leadflow.domain.validation import one_sentence
-from leadflow.domain.values import ContactChannel, Permission, TimeBasis
+from leadflow.domain.values import ContactChannel, Permission, Personal, TimeBasis
 from leadflow.errors import InvalidInput, Refused
 
 
@@ -148,6 +148,8 @@ class Decider:
             "causation_id": envelope.causation_id,
             "cycle": lead.cycle,
         }
+        if isinstance(page := data.get("landing_page"), str) and "?" in page:
+            _keep_query_personal(data, page)
         self._stamp_movement(event_class, data, fact=fact)
         if event_class is e.Engaged:
             self._stamp_engagement(data, envelope)
@@ -247,6 +249,16 @@ class Decider:
             self._take(self._build(*qualified, answers, fact=False))
         for draft in scoring.sales_ready(lead, event, policy):
             self._take(self._build(*draft, answers, fact=False))
+
+
+def _keep_query_personal(data: dict[str, Any], page: str) -> None:
+    """Move a landing page's query into the personal part: it may hold an address."""
+    address, _, query = page.partition("?")
+    personal: Any = data.get("personal") or {}
+    if isinstance(personal, Personal):
+        personal = personal.model_dump(exclude_none=True)
+    data["landing_page"] = address or None
+    data["personal"] = {**personal, "url_query": query or None}
 
 
 @cache

@@ -8,10 +8,10 @@ event is recorded, so that a projection needs no window over that past).
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from leadflow.domain.stages import Stage
 from leadflow.domain.values import (
@@ -117,23 +117,6 @@ class _Touch(LeadEvent):
     interest: Text | None = None
     external_ids: tuple[ExternalIdText, ...] = ()
     consents: tuple[Consent, ...] = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _url_query_is_personal(cls, data: Any) -> Any:
-        """Keep a landing page's query in the personal part: it may hold an address."""
-        if not isinstance(data, dict):
-            return data
-        fields = cast("dict[str, Any]", data)
-        page = fields.get("landing_page")
-        if not isinstance(page, str) or "?" not in page:
-            return fields
-        page, _, query = page.partition("?")
-        personal: Any = fields.get("personal") or {}
-        if isinstance(personal, Personal):
-            personal = personal.model_dump(exclude_none=True)
-        personal = {**personal, "url_query": query or None}
-        return {**fields, "landing_page": page or None, "personal": personal}
 
 
 class Captured(_Touch):

@@ -165,7 +165,7 @@ Currency = Annotated[str, AfterValidator(_currency)]
 class Money(Value):
     """An amount in minor units (cents, sen, …) of one currency; never a float."""
 
-    minor: int
+    minor: int = Field(ge=-(10**15), le=10**15)
     currency: Currency
 
 
