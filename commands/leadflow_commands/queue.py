@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from leadflow.domain.events import BecameSalesReady
 from leadflow.errors import Conflict, LeadflowError, Refused
 from leadflow_commands import verbs
 from leadflow_commands.board import short
@@ -117,11 +119,18 @@ def _due(entry: QueueEntry, now: datetime) -> str:
     return f"in {duration(seconds)}" if seconds > 0 else "answered"
 
 
+_REASONS_SHOWN: Final = 2
+
+
 def _why(entry: QueueEntry) -> str:
-    """The reasons that gave most points first; the rest is in --json and `lead explain`."""
-    ranked = sorted(entry.why, key=lambda event: -int(event.get("points") or 0))
-    reasons = [str(event["reason"]) for event in ranked if event.get("reason")]
-    return ", ".join(dict.fromkeys(reasons))
+    """What made it sales-ready, and what gave most points; all is in --json."""
+    points: Counter[str] = Counter()
+    for event in entry.why:
+        points[str(event["reason"])] += int(event.get("points") or 0)
+    best = [f"{given:+} {reason}" for reason, given in points.most_common(_REASONS_SHOWN) if given]
+    ready = BecameSalesReady.topic
+    triggers = [str(event["reason"]) for event in entry.why if event["event"] == ready]
+    return "; ".join([*(trigger.replace("_", " ") for trigger in triggers[-1:]), *best])
 
 
 @queue.command(

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from queue import Empty, Full, Queue
-from threading import Event, Thread
-from typing import Final, Generic, TypeVar
+from queue import Queue
+from threading import Event, Semaphore, Thread
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
-
-_POLL_SECONDS: Final = 0.05
 
 
 class _End:
@@ -21,11 +19,12 @@ class _End:
 
 
 class _Making(Generic[T]):
-    """A thread that puts items into a queue, for as long as somebody takes them."""
+    """A thread that makes the next item while its taker works on the present one."""
 
-    def __init__(self, items: Iterable[T], most: int) -> None:
+    def __init__(self, items: Iterable[T]) -> None:
         self._items = items
-        self._queue: Queue[T | _End] = Queue(maxsize=most)
+        self._made: Queue[T | _End] = Queue(maxsize=1)
+        self._wanted = Semaphore(1)
         self._stopped = Event()
         self._thread = Thread(target=self._make, name="leadflow-reading-ahead", daemon=True)
         self._thread.start()
@@ -33,53 +32,45 @@ class _Making(Generic[T]):
     def taken(self) -> Generator[T]:
         """The items; what their making raised is raised here, in its place."""
         while True:
-            item = self._next()
+            item = self._made.get()
             if isinstance(item, _End):
                 if item.error is not None:
                     raise item.error
                 return
+            self._wanted.release()
             yield item
+            del item
 
     def stop(self) -> None:
         """End the thread."""
         self._stopped.set()
+        self._wanted.release()
         self._thread.join()
-
-    def _next(self) -> T | _End:
-        while True:
-            try:
-                return self._queue.get(timeout=_POLL_SECONDS)
-            except Empty:
-                continue
 
     def _make(self) -> None:
         end = _End()
+        items = iter(self._items)
         try:
-            for item in self._items:
-                if not self._put(item):
+            while True:
+                self._wanted.acquire()
+                if self._stopped.is_set():
                     return
+                # Not bound to a name here, so that only its taker keeps it in memory.
+                self._made.put(next(items))
+        except StopIteration:
+            pass
         except BaseException as error:  # noqa: BLE001 - it is raised where the items are taken
             end = _End(error)
-        self._put(end)
-
-    def _put(self, item: T | _End) -> bool:
-        """Put it into the queue; False when nobody takes items any more."""
-        while not self._stopped.is_set():
-            try:
-                self._queue.put(item, timeout=_POLL_SECONDS)
-                return True
-            except Full:
-                continue
-        return False
+        self._made.put(end)
 
 
 @contextmanager
-def ahead(items: Iterable[T], *, most: int = 1) -> Generator[Iterator[T]]:
-    """Iterate over items that a thread makes, at most so many of them in advance.
+def ahead(items: Iterable[T]) -> Generator[Iterator[T]]:
+    """Iterate over items of which a thread makes one in advance.
 
     When the block is left, the thread has ended.
     """
-    making = _Making(items, most)
+    making = _Making(items)
     try:
         yield making.taken()
     finally:

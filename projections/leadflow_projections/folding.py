@@ -38,7 +38,7 @@ COMPACT_ROWS: Final = 1_000_000
 
 DAY_US: Final = 86_400_000_000
 
-CHUNK_ROWS: Final = 65_536
+CHUNK_ROWS: Final = 131_072
 """Events folded at once: enough to keep all cores busy, few enough to stay in memory."""
 
 
@@ -204,6 +204,7 @@ def fold_log(
     with open_log(store, upto=upto) as log, ahead(trusted_chunks(log, limit)) as chunks:
         for chunk in chunks:
             fold.add(chunk)
+            del chunk
     fold.finish()
     for table in tables:
         rows = rows_name(table)
@@ -224,11 +225,20 @@ def trusted_chunks(
     log: Iterable[pa.RecordBatch], known_at: int | None = None
 ) -> Iterator[pa.Table]:
     """The log in chunks that a fold takes, up to what it had learnt of by `known_at` (µs)."""
-    for chunk in in_chunks(log, CHUNK_ROWS):
+    ended = False
+
+    def checked(chunk: pa.Table) -> pa.Table:
+        nonlocal ended
         known = chunk if known_at is None else _known_by(chunk, known_at)
-        yield trusted(known)
-        if known.num_rows < chunk.num_rows:
-            return  # recorded_at never falls with position: nothing after counts either
+        # recorded_at never falls with position: nothing that comes after counts either.
+        ended = known.num_rows < chunk.num_rows
+        return trusted(known)
+
+    chunks = in_chunks(log, CHUNK_ROWS)
+    while not ended and (chunk := next(chunks, None)) is not None:
+        held = [chunk]
+        del chunk  # while its taker works on what is given, nothing else is kept in memory
+        yield checked(held.pop())
 
 
 def _known_by(chunk: pa.Table, limit: int) -> pa.Table:

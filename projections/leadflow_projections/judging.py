@@ -39,12 +39,12 @@ def trusted(rows: pa.Table) -> pa.Table:
     pc = _compute()
     if rows.num_rows <= _MODEL_ROWS:
         return _judged(rows)
-    rows = rows.combine_chunks()  # a pattern is compiled anew for every piece of a column
     parts: list[pa.Table] = []
     suspects: list[pa.Table] = []
     topics: list[Any] = rows["topic"].unique().to_pylist()
     for topic in topics:
-        of_topic = rows.filter(pc.equal(rows["topic"], topic))
+        # A pattern is compiled anew for every piece of a column.
+        of_topic = rows.filter(pc.equal(rows["topic"], topic)).combine_chunks()
         expected = as_expected(of_topic, topic)
         if expected is None:
             suspects.append(of_topic)

@@ -67,16 +67,22 @@ def open_log(
 
 def in_chunks(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
     """Gather batches into tables of at least so many rows; the last may be smaller."""
-    import pyarrow as pa
-
     gathered: list[pa.RecordBatch] = []
     for batch in batches:
         gathered.append(batch)
         if sum(part.num_rows for part in gathered) >= rows:
-            yield pa.Table.from_batches(gathered)
-            gathered = []
+            yield _emptied(gathered)
     if gathered:
-        yield pa.Table.from_batches(gathered)
+        yield _emptied(gathered)
+
+
+def _emptied(gathered: list[pa.RecordBatch]) -> pa.Table:
+    """The batches as a table, which nothing else holds while its taker works on it."""
+    import pyarrow as pa
+
+    table = pa.Table.from_batches(gathered)
+    gathered.clear()
+    return table
 
 
 def read_log(store: Store, *, after: int = 0, upto: int | None = None) -> pa.RecordBatchReader:

@@ -161,6 +161,7 @@ class _Rebuild:
         ):
             for chunk in chunks:
                 fold.add(chunk)
+                del chunk
                 self._tell("reading", fold.events)
         self._tell("writing", fold.events)
         with bulk_writer(self._store, fold.partial_rows) as writer:
