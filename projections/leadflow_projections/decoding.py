@@ -32,7 +32,7 @@ def decode_select(fields: Mapping[str, Type], rows: str) -> str:
     """
     structure = _structure(fields)
     structure |= {"cycle": "BIGINT", "occurred_at": "TIMESTAMP", "time_basis": "VARCHAR"}
-    structure["irregular"] = ["VARCHAR"]
+    structure["irregular"] = "VARCHAR"
     bases = " ".join(f"WHEN {literal(basis)} THEN {i}" for i, basis in enumerate(BASES))
     columns = [
         "position",
@@ -42,7 +42,7 @@ def decode_select(fields: Mapping[str, Type], rows: str) -> str:
         "p.cycle AS cycle",
         "epoch_us(p.occurred_at) AS occurred_at",
         f"CAST(CASE p.time_basis {bases} ELSE 0 END AS BIGINT) AS basis",
-        "coalesce(len(p.irregular), 0) > 0 AS irregular",
+        "coalesce(p.irregular <> '[]', false) AS irregular",  # the text of a JSON list
         *(f"{_read(path, kind)} AS {quoted(path)}" for path, kind in fields.items()),
     ]
     decoded = f"json_transform(state, {literal(json.dumps(structure))}) AS p"

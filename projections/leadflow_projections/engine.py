@@ -14,6 +14,17 @@ MEMORY_LIMIT = "512MB"
 
 
 @contextmanager
+def with_fewer_threads(connection: DuckDBPyConnection) -> Generator[None]:
+    """Leave a core to other work that goes on beside the engine's, within the block."""
+    ((threads,),) = connection.execute("SELECT current_setting('threads')").fetchall()
+    connection.execute(f"SET threads = {max(1, int(threads) - 1)}")
+    try:
+        yield
+    finally:
+        connection.execute(f"SET threads = {int(threads)}")
+
+
+@contextmanager
 def open_engine(
     *, memory_limit: str = MEMORY_LIMIT, threads: int | None = None
 ) -> Generator[DuckDBPyConnection]:

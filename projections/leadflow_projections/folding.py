@@ -5,13 +5,14 @@ The same code folds a live batch, a rebuild and a reading of the past.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
 from leadflow_projections.ahead import ahead
 from leadflow_projections.decoding import ASSUMED, DAY_ONLY, decode_select
+from leadflow_projections.engine import with_fewer_threads
 from leadflow_projections.judging import trusted
 from leadflow_projections.log_reader import in_chunks
 from leadflow_projections.moments import microseconds
@@ -38,8 +39,8 @@ COMPACT_ROWS: Final = 1_000_000
 
 DAY_US: Final = 86_400_000_000
 
-CHUNK_ROWS: Final = 131_072
-"""Events folded at once: enough to keep all cores busy, few enough to stay in memory."""
+CHUNK_ROWS: Final = 122_880
+"""Events folded at once: what the engine keeps together (a row group), and works on fastest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,17 @@ class Fold:
         """How many partial rows there are: no fewer than the rows of the largest table."""
         return sum(self._number(f"FROM {group.table.name}") for group in self._groups)
 
+    def add_all(
+        self, chunks: Iterable[pa.Table], *, tell: Callable[[int], None] | None = None
+    ) -> None:
+        """Fold chunks, each while the next one is made; `tell` is told the events so far."""
+        with with_fewer_threads(self._connection), ahead(chunks) as ready:
+            for chunk in ready:
+                self.add(chunk)
+                del chunk
+                if tell is not None:
+                    tell(self.events)
+
     def finish(self) -> None:
         """Make a table of physical columns for each declared one, named `<table>__rows`."""
         for table in self.tables:
@@ -201,10 +213,8 @@ def fold_log(
         as_of_day=None if as_of is None else _day_of(as_of, zone),
     )
     limit = None if known_at is None else microseconds(known_at)
-    with open_log(store, upto=upto) as log, ahead(trusted_chunks(log, limit)) as chunks:
-        for chunk in chunks:
-            fold.add(chunk)
-            del chunk
+    with open_log(store, upto=upto) as log:
+        fold.add_all(trusted_chunks(log, limit))
     fold.finish()
     for table in tables:
         rows = rows_name(table)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from leadflow.errors import StoreError
-from leadflow_projections.ahead import ahead
 from leadflow_projections.bulk import Writer, bulk_writer
 from leadflow_projections.checkpoints import (
     Build,
@@ -110,10 +109,10 @@ def rebuild_projections(
     except BaseException as error:
         release(store, builds, owner, error=str(error) or type(error).__name__)
         raise
+    seconds = time.monotonic() - begun
     for build in replaced:
         drop_build(store, build)
     names = [projection.name for projection in projections]
-    seconds = time.monotonic() - begun
     if progress is not None:
         progress(Progress("done", events, events, events / max(seconds, 1e-9), 0.0))
     return Rebuilt(names, events, seconds, peak_megabytes())
@@ -155,14 +154,8 @@ class _Rebuild:
         """Fold the log as it is now, and write the rows; gives its events."""
         tables = [table for each in self._followed for table in each.projection.tables]
         fold = Fold(self._engine, tables)
-        with (
-            open_log(self._store, upto=self._end) as log,
-            ahead(trusted_chunks(log)) as chunks,
-        ):
-            for chunk in chunks:
-                fold.add(chunk)
-                del chunk
-                self._tell("reading", fold.events)
+        with open_log(self._store, upto=self._end) as log:
+            fold.add_all(trusted_chunks(log), tell=lambda events: self._tell("reading", events))
         self._tell("writing", fold.events)
         with bulk_writer(self._store, fold.partial_rows) as writer:
             fold.finish()

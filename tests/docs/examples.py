@@ -39,6 +39,8 @@ OLIST: Final = {_MQLS: _MQLS, _DEALS: _DEALS, "MQLS.csv": _MQLS, "DEALS.csv": _D
 """What pages may call Olist's two files."""
 
 _MARKER = re.compile(r"<!-- (file|needs): (\S+) -->\n\Z")
+_UNEXPECTED: Final = "something unexpected went wrong"
+"""No page may show this, nor be corrected to show it."""
 _PAGE_MARKER: Final = "<!-- page needs: olist -->"
 
 
@@ -151,7 +153,7 @@ class _Runner:
             changed = changed or found is not None
             asked = number + 1 < len(commands) and commands[number + 1].text == "echo $?"
             failed = self.places.shell.code != 0 and not asked
-            if failed and "Error:" not in printed:
+            if (failed and "Error:" not in printed) or _UNEXPECTED in printed:
                 return f"$ {command.text}\nexits with {self.places.shell.code}:\n{printed}"
             if found is not None and not self.places.rewrite:
                 return f"$ {command.text}\n{found}"

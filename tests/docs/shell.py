@@ -102,6 +102,6 @@ def environment(home: Path) -> dict[str, str]:
     return inherited | {
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "HOME": str(home),
-        "LC_ALL": "C.UTF-8",
+        "LC_ALL": "C",  # the order of `ls`
         "PYTHONUTF8": "1",
     }
