@@ -171,6 +171,7 @@ class _Attempt:
         commands: list[NewCommand],
     ) -> Outcome:
         first = len(unit.events)
+        unit.touched.clear()
         try:
             return self._decide(op, unit, known, commands)
         except LeadflowError as error:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from leadflow.domain import events as e
 from leadflow.domain.deciding import Decider
+from leadflow.domain.identity import lead_id_for
 from leadflow.domain.lead import Lead
 from leadflow.domain.policy import Policy, default_policy, parse_policy
 from leadflow.errors import LeadNotFound
@@ -47,12 +48,18 @@ class UnitOfWork:
     """Versions of streams that are no leads: policy, spend."""
     events: list[e.LogEvent] = field(default_factory=list[e.LogEvent])
 
+    resolved: dict[LeadRef, UUID] = field(default_factory=dict[LeadRef, UUID])
+    """Names that were looked up for all operations at once."""
+    touched: set[UUID] = field(default_factory=set[UUID])
+    """The leads that the present operation asked for."""
+
     def __post_init__(self) -> None:
         self.now = self.store.now()
 
     def prefetch(self, refs: Iterable[LeadRef]) -> None:
         """Read all these leads in a few queries instead of one each."""
-        ids = set(self.names.resolve_many(refs).values()) - self.leads.keys()
+        self.resolved = self.names.resolve_many(refs)
+        ids = set(self.resolved.values()) - self.leads.keys()
         for lead_id, stored in self.store.load_many(ids).items():
             self.leads[lead_id] = self._replay(lead_id, stored)
         for lead_id in ids - self.leads.keys():
@@ -60,7 +67,8 @@ class UnitOfWork:
 
     def lead(self, ref: LeadRef, *, follow_merges: bool = True) -> Lead:
         """The lead as it stands with this unit's events, or the one it was merged into."""
-        lead_id = self.names.resolve(ref)
+        lead_id = self.resolved.get(ref) or self.names.resolve(ref)
+        self.touched.add(lead_id)
         lead = self.leads.get(lead_id)
         if lead is None:
             lead = self.leads[lead_id] = self._replay(lead_id, self.store.load(lead_id))
@@ -88,8 +96,18 @@ class UnitOfWork:
         """Take over what the leads have pending, in order."""
         for lead in leads:
             # The library's collect_events pops from the front, quadratic for long lists.
-            self.events.extend(cast("list[e.LeadEvent]", lead.pending_events))
-            lead.pending_events.clear()
+            made = cast("list[e.LeadEvent]", lead.pending_events)
+            for event in made:
+                if isinstance(event, (e.Captured, e.Enriched, e.Engaged)):
+                    self._learn_aliases(event.external_ids, lead.id)
+            self.events.extend(made)
+            made.clear()
+
+    def _learn_aliases(self, external_ids: Iterable[str], lead_id: UUID) -> None:
+        """Let later operations use an alias before it is recorded; the first lead keeps it."""
+        for external_id in external_ids:
+            if self.names.resolve(external_id) == lead_id_for(external_id):
+                self.resolved[external_id] = lead_id
 
     def stream_version(self, stream: UUID) -> int:
         """The version of a stream that is no lead's."""
@@ -103,9 +121,10 @@ class UnitOfWork:
         self.events.append(event)
 
     def undo(self, since: int) -> None:
-        """Drop the events since this index, and read the leads again when asked for."""
+        """Drop the present operation's events, and read its leads again when asked for."""
         del self.events[since:]
-        self.leads.clear()
+        for lead_id in self.touched:
+            self.leads.pop(lead_id, None)
         self.streams.clear()
 
     def _replay(self, lead_id: UUID, stored: Iterable[e.LogEvent]) -> Lead:

@@ -239,6 +239,16 @@ def test_a_lead_is_named_by_id_prefix_or_external_id(leads: Leadflow) -> None:
         leads.resolve("what?")
 
 
+def test_an_alias_holds_from_the_next_operation_of_the_same_batch_on(leads: Leadflow) -> None:
+    with leads.batch() as batch:
+        batch.capture("shop:1", external_ids=["crm:77"])
+        batch.engage("crm:77", "webinar")
+    assert [event.topic for event in leads.history("shop:1")][:2] == [
+        "lead.captured",
+        "lead.engaged",
+    ]
+
+
 def test_leads_are_found_by_address_whatever_its_spelling(leads: Leadflow) -> None:
     recorded = leads.capture("shop:1", personal=ADA)
     assert leads.find(" ada@example.ORG") == [recorded.lead_id]
