@@ -247,7 +247,8 @@ def _read_models(store: Store) -> Iterator[Finding]:
                 f"leadflow projections rebuild {row['projection']}",
             )
     behind = max((build["lag_events"] for build in builds if build["role"] == "live"), default=0)
-    says = f"at most {behind:,} events behind the log" if builds else "none is built yet"
+    says = f"up to {behind:,} events behind the log" if behind else "are up to date with the log"
+    says = says if builds else "none is built yet"
     yield Finding("read models", Verdict.OK, says)
 
 

@@ -37,8 +37,8 @@ def erase(
 ) -> None:
     """Destroy the key of a lead's personal data; this cannot be undone.
 
-    The lead still counts in every figure, takes no more events, and nobody can read its
-    name or address again, in no copy of the log.
+    The lead still counts in every figure and takes no more events. Its name and address can
+    be read no more, in no copy of the log; only a backup from before still has the key.
     """
     envelope = envelope_from(given, session)
     with session.leads(write=True) as leads:

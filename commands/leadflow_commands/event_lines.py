@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
 from leadflow.domain import events as e
 from leadflow.domain.values import Money, Personal, TimeBasis
-from leadflow_commands.moments import iso, when
+from leadflow_commands.moments import when
 from leadflow_commands.money import show_money
 
 
@@ -54,7 +54,7 @@ def _value(value: Any) -> str:
     if isinstance(value, Money):
         return show_money(value.minor, value.currency)
     if isinstance(value, datetime):
-        return iso(value) or ""
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
     return str(getattr(value, "value", value))
 
 

@@ -150,6 +150,9 @@ class Command(click.Command):
         if self.examples:
             _write_examples(self.examples, formatter)
 
+    def format_arguments(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Nothing here: arguments stand with the options, in one place."""
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         _write_options(self, ctx, formatter)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from leadflow.domain.policy import Policy
 
@@ -29,15 +29,34 @@ def differences(old: Policy, new: Policy) -> list[Difference]:
         elif place not in before:
             found.append(Difference("added", place, None, after[place]))
         elif before[place] != after[place]:
-            found.append(Difference("changed", place, before[place], after[place]))
+            found += _changed(place, before[place], after[place])
     return found
+
+
+def _changed(place: str, before: Any, after: Any) -> Iterator[Difference]:
+    """One difference for a value; for a rule one for each of its parts that differs."""
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        yield Difference("changed", place, before, after)
+        return
+    old, new = cast("dict[str, Any]", before), cast("dict[str, Any]", after)
+    for part in dict.fromkeys([*old, *new]):
+        kind = _kind(part in old, part in new)
+        if old.get(part) != new.get(part):
+            yield Difference(kind, f"{place} {part}", old.get(part), new.get(part))
+
+
+def _kind(was: bool, is_now: bool) -> Literal["added", "removed", "changed"]:
+    if was and is_now:
+        return "changed"
+    return "added" if is_now else "removed"
 
 
 def _flat(policy: Policy) -> dict[str, Any]:
     data = policy.as_data()
-    rules = {rule["name"]: {k: v for k, v in rule.items() if k != "name"} for rule in data["rules"]}
-    whole = {name: part for name, part in data.items() if name not in ("rules", "name")}
-    return dict(_leaves(whole, "")) | {f"rule {name!r}": rule for name, rule in rules.items()}
+    flat = dict(_leaves({name: part for name, part in data.items() if name != "rules"}, ""))
+    for rule in data["rules"]:
+        flat[f"rule {rule['name']!r}"] = {k: v for k, v in rule.items() if k != "name"}
+    return flat
 
 
 def _leaves(value: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:

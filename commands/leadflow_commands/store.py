@@ -88,7 +88,7 @@ def info(session: Session, /) -> None:
         "server": described.server,
         "schema_version": described.schema_version,
         "store_id": described.store_id,
-        "created_at": described.created_at,
+        "created_at": described.created_at.replace("+00:00", "Z"),
         "key": described.key_place,
         "last_position": described.position,
         "leads": described.leads,
@@ -97,7 +97,9 @@ def info(session: Session, /) -> None:
     }
 
     def text() -> None:
-        shown = {**facts, "size": f"{described.size / 1e6:,.1f} MB"}
+        small = described.size < 1_000_000
+        size = f"{described.size / 1e3:,.0f} kB" if small else f"{described.size / 1e6:,.1f} MB"
+        shown = {**facts, "size": size}
         del shown["bytes"]
         session.output.pairs((name.replace("_", " "), value) for name, value in shown.items())
 

@@ -6,9 +6,12 @@ from pydantic import ValidationError
 
 
 def one_sentence(error: ValidationError) -> str:
-    """The first error's place and reason; further ones are counted."""
+    """The first error's place and reason; further ones are counted.
+
+    An unknown name comes before all else: misspelt, it is what makes another one missing.
+    """
     errors = error.errors(include_url=False, include_context=False, include_input=True)
-    first = errors[0]
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     place = ".".join(str(part) for part in first["loc"])
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "missing":

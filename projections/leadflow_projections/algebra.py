@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
+from typing import Final
 
 from leadflow_projections.taking import (
     CYCLE,
@@ -49,6 +50,9 @@ from leadflow_projections.taking import (
     text,
     uuid,
 )
+
+EVALUATOR: Final = 1
+"""Raised when the same declaration begins to give other rows."""
 
 
 class Merge(StrEnum):
@@ -236,7 +240,7 @@ class Projection:
     @cached_property
     def fingerprint(self) -> str:
         """What the definition says, as 16 hexadecimal digits; changes whenever it does."""
-        said = json.dumps([asdict(table) for table in self.tables], sort_keys=True)
+        said = json.dumps([EVALUATOR, *map(asdict, self.tables)], sort_keys=True)
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 

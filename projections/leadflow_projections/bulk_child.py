@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
+from typing import TYPE_CHECKING, Final, TypedDict, cast
 
+from leadflow_projections.adbc import Connection, adbc_connection
 from leadflow_projections.children import say_peak
 
 if TYPE_CHECKING:
@@ -42,42 +43,38 @@ class Job(TypedDict):
 
 def main() -> None:
     """Write what comes on stdin; a failure is one line on stderr and exit 1."""
-    import adbc_driver_sqlite.dbapi
     import pyarrow as pa
 
-    driver: Any = adbc_driver_sqlite.dbapi
-
     target: Target = json.loads(sys.stdin.buffer.readline())
-    with driver.connect(target["uri"]) as connection, connection.cursor() as cursor:
-        # These take effect outside of a transaction only, and one is always open otherwise.
-        connection.adbc_connection.set_autocommit(True)
-        cursor.execute(f"PRAGMA busy_timeout = {target['lock_timeout_ms']}")
+    with adbc_connection("sqlite", target["uri"]) as connection:
+        connection.execute(f"PRAGMA busy_timeout = {target['lock_timeout_ms']}")
         # Slices may be lost with the power, the last ones first; the parent's checkpoint,
         # which makes the rows count, is synchronous and takes all before it along.
-        cursor.execute("PRAGMA synchronous = NORMAL")
-        connection.adbc_connection.set_autocommit(False)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.begin_by_hand()
         size = _FIRST_SLICE
         while line := sys.stdin.buffer.readline():
             job: Job = json.loads(line)
             rows = pa.PythonFile(cast("IOBase", sys.stdin.buffer), "r")
             with pa.ipc.open_stream(rows) as stream:
                 for batch in stream:
-                    size = _write(connection, cursor, job, batch, size)
+                    size = _write(connection, job, batch, size)
     say_peak()
 
 
-def _write(connection: Any, cursor: Any, job: Job, batch: pa.RecordBatch, size: int) -> int:
+def _write(connection: Connection, job: Job, batch: pa.RecordBatch, size: int) -> int:
     """Commit a batch slice by slice; gives the size that the next slice should have."""
+    import pyarrow as pa
+
     done = 0
     while done < batch.num_rows:
         rows = batch.slice(done, size)
         begun = time.monotonic()
-        cursor.execute(job["fence"])
-        cursor.execute("SELECT changes()")
-        if cursor.fetchone() != (1,):
-            connection.rollback()
+        connection.execute(job["fence"])
+        if connection.number("SELECT changes()") != 1:
+            connection.roll_back()
             sys.exit("another process has taken the build over")
-        cursor.adbc_ingest(job["table"], rows, mode="append")
+        connection.append(job["table"], pa.RecordBatchReader.from_batches(rows.schema, [rows]))
         connection.commit()
         taken = max(time.monotonic() - begun, 1e-6)
         done += rows.num_rows

@@ -63,10 +63,14 @@ class Build:
         return self.projection, self.version, self.build
 
     @property
+    def view_names(self) -> set[str]:
+        """The views that show this build while it is live."""
+        return set(json.loads(self.tables))
+
+    @property
     def table_names(self) -> list[str]:
         """The stored tables of this build."""
-        names: list[str] = json.loads(self.tables)
-        return [f"{name}__{self.version}_{self.build}" for name in names]
+        return [f"{name}__{self.version}_{self.build}" for name in sorted(self.view_names)]
 
     def heartbeat_age(self, now: datetime) -> float | None:
         """Seconds since its runner last said that it lives; None when nobody runs it."""

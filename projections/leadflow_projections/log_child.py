@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, cast
 
+from leadflow_projections.adbc import adbc_connection
 from leadflow_projections.children import say_peak
 
 if TYPE_CHECKING:
@@ -54,15 +55,20 @@ def main() -> None:
 
 
 def _batches(source: Source) -> Iterator[pa.RecordBatch]:
-    with _connect(source) as connection, connection.cursor() as cursor:
-        if source["dialect"] == "sqlite":
-            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)})
+    import pyarrow as pa
+
+    options = {"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)}
+    with adbc_connection(source["dialect"], source["uri"]) as connection:
         first = source["after"] + 1
         while first <= source["end"]:
             last = min(first + _RANGE - 1, source["end"])
-            cursor.execute(_SELECT[source["dialect"]].format(first=first, last=last))
-            with cursor.fetch_record_batch() as reader:
-                yield from reader
+            with connection.statement() as statement:
+                if source["dialect"] == "sqlite":
+                    statement.set_options(**options)
+                statement.set_sql_query(_SELECT[source["dialect"]].format(first=first, last=last))
+                stream, _ = statement.execute_query()
+                with pa.RecordBatchReader.from_stream(stream) as reader:
+                    yield from reader
             first = last + 1
 
 
@@ -76,18 +82,6 @@ _SELECT: Final = {
     )
     + _WHERE,
 }
-
-
-def _connect(source: Source) -> Any:
-    if source["dialect"] == "sqlite":
-        import adbc_driver_sqlite.dbapi as sqlite
-
-        driver: Any = sqlite
-    else:
-        import adbc_driver_postgresql.dbapi as postgresql
-
-        driver = postgresql
-    return driver.connect(source["uri"], autocommit=True)
 
 
 if __name__ == "__main__":

@@ -103,9 +103,9 @@ def point_view(cursor: Cursor, dialect: str, table: Table, name: str) -> None:
     cursor.execute("RELEASE SAVEPOINT replacing_view")
 
 
-def drop_view(cursor: Cursor, table: Table) -> None:
-    """Remove the table's view, if it is there."""
-    cursor.execute(f"DROP VIEW IF EXISTS {quoted(table.name)}")
+def drop_view(cursor: Cursor, name: str) -> None:
+    """Remove a view, if it is there."""
+    cursor.execute(f"DROP VIEW IF EXISTS {quoted(name)}")
 
 
 def insert_rows(cursor: Cursor, table: Table, name: str, rows: Iterable[Row]) -> None:
@@ -145,7 +145,7 @@ def upsert_rows(cursor: Cursor, dialect: str, table: Table, name: str, rows: Seq
 def select_rows(
     cursor: Cursor, dialect: str, table: Table, name: str, keys: Sequence[Row]
 ) -> pa.Table:
-    """The stored rows of these keys, at rest, as an Arrow table."""
+    """The stored rows of these keys, or beginnings of keys, at rest, as an Arrow table."""
     if not keys:
         return as_arrow(table, [])
     condition, values = _among(dialect, table, keys)
@@ -157,14 +157,15 @@ def select_rows(
 
 def _among(dialect: str, table: Table, keys: Sequence[Row]) -> tuple[str, tuple[Any, ...]]:
     """A condition that a row has one of these keys, and its values."""
+    columns = list(table.key)[: len(keys[0])]
     if dialect == "sqlite":
-        parts = ", ".join(f"json_extract(value, '$[{i}]')" for i in range(len(table.key)))
-        condition = f"({_names(table.key)}) IN (SELECT {parts} FROM json_each(?))"
+        parts = ", ".join(f"json_extract(value, '$[{i}]')" for i in range(len(columns)))
+        condition = f"({_names(columns)}) IN (SELECT {parts} FROM json_each(?))"
         return condition, (json.dumps([[_plain(part) for part in key] for key in keys]),)
     kinds = physical_columns(table)
-    arrays = ", ".join(f"%s::{_TYPES[dialect][kinds[name]]}[]" for name in table.key)
-    columns = tuple([_plain(part) for part in column] for column in zip(*keys, strict=True))
-    return f"({_names(table.key)}) IN (SELECT * FROM unnest({arrays}))", columns
+    arrays = ", ".join(f"%s::{_TYPES[dialect][kinds[column]]}[]" for column in columns)
+    values = tuple([_plain(part) for part in column] for column in zip(*keys, strict=True))
+    return f"({_names(columns)}) IN (SELECT * FROM unnest({arrays}))", values
 
 
 def _plain(value: Any) -> Any:

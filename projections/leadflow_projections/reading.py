@@ -14,9 +14,9 @@ from leadflow.errors import InvalidInput
 from leadflow_projections.algebra import Table, Type
 from leadflow_projections.checkpoints import builds_at, live_build
 from leadflow_projections.errors import ProjectionMissing
-from leadflow_projections.physical import as_arrow, select_rows, table_name, with_marks
+from leadflow_projections.physical import select_rows, table_name, with_marks
 from leadflow_projections.registry import named
-from leadflow_projections.sql import physical_columns, quoted
+from leadflow_projections.sql import quoted
 from leadflow_projections.views import public_types, view_select
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class ReadModel:
 def read_model(
     store: Store, name: str, *, where: Where | None = None, by_person: bool = True
 ) -> ReadModel:
-    """The rows of a live read model, in one snapshot.
+    """The rows of a live read model, in one snapshot, in order of their keys.
 
     Instants are aware, in UTC; maps are dictionaries.
 
@@ -74,6 +74,7 @@ def read_model(
                 for row in _persons(cursor, store.dialect, table, stored, members)
                 if all(row[column] == value for column, value in conditions.items())
             ]
+            rows.sort(key=lambda row: [row[name] for name in table.key])
     return ReadModel(rows, live.position)
 
 
@@ -147,6 +148,7 @@ def _view_rows(
     statement = f"SELECT {', '.join(map(quoted, types))} FROM {quoted(table.name)}"
     if clauses:
         statement += f" WHERE {' AND '.join(clauses)}"
+    statement += f" ORDER BY {', '.join(map(quoted, table.key))}"
     cursor.execute(with_marks(dialect, statement), values)
     rows = [_read(types, row) for row in cursor.fetchall()]
     return [
@@ -183,14 +185,7 @@ def _persons(
     from leadflow_projections.persons import merge_persons
     from leadflow_projections.rest import from_rest_select
 
-    leads = sorted(map(str, members))
-    if list(table.key) == ["lead_id"]:
-        rows = select_rows(cursor, dialect, table, stored, [(lead,) for lead in leads])
-    else:
-        columns = ", ".join(map(quoted, physical_columns(table)))
-        cursor.execute(f"SELECT {columns} FROM {quoted(stored)}")
-        wanted = set(leads)
-        rows = as_arrow(table, [row for row in cursor.fetchall() if str(row[0]) in wanted])
+    rows = select_rows(cursor, dialect, table, stored, [(lead,) for lead in members])
     with open_engine(threads=1) as engine:
         engine.register("stored", rows)
         engine.execute(f"CREATE TEMP TABLE members_rows AS {from_rest_select(table, 'stored')}")

@@ -31,6 +31,7 @@ from leadflow_projections.memory import peak_megabytes
 from leadflow_projections.physical import (
     create_table,
     drop_table,
+    drop_view,
     empty_slice,
     point_view,
 )
@@ -237,6 +238,10 @@ def _promote(store: Store, followed: Sequence[Followed]) -> list[Build]:
             set_role(cursor, store.dialect, each.build, "live")
             for table in each.projection.tables:
                 point_view(cursor, store.dialect, table, each.stored(table))
+        shown = {table.name for each in followed for table in each.projection.tables}
+        for build in replaced:
+            for name in build.view_names - shown:
+                drop_view(cursor, name)
     return replaced
 
 

@@ -50,7 +50,10 @@ def describe_selection(selection: Selection) -> str:
         said = "All that happened" if period else "All cycles"
     if selection.within is not None:
         said += f", each for {_length(selection.within.total_seconds())}"
-    conditions = [f"{c.field} = {c.value or 'blank'}" for c in selection.where]
+    values: dict[str, list[str]] = {}
+    for condition in selection.where:
+        values.setdefault(condition.field, []).append(condition.value or "blank")
+    conditions = [f"{field} = {' or '.join(either)}" for field, either in values.items()]
     return ", ".join([said, *conditions])
 
 
