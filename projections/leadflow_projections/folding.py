@@ -138,10 +138,14 @@ class Fold:
     def finish(self) -> None:
         """Make a table of physical columns for each declared one, named `<table>__rows`."""
         for table in self.tables:
-            self._connection.execute(
-                f"CREATE OR REPLACE TEMP TABLE {quoted(rows_name(table))} AS {self.rows_of(table)}"
-            )
+            self.make_rows(table)
         self.clear()
+
+    def make_rows(self, table: Table) -> None:
+        """Make one such table, which other connections to the engine see too."""
+        self._connection.execute(
+            f"CREATE OR REPLACE TABLE {quoted(rows_name(table))} AS {self.rows_of(table)}"
+        )
 
     def rows_of(self, table: Table, *, and_rows: str | None = None) -> str:
         """The statement that gives a table's rows; see `Combined.rows_of`."""

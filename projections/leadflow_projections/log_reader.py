@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from leadflow.errors import StoreError
+from leadflow.errors import LogCorrupt, StoreError
 from leadflow_projections.children import child_running, last_words, sqlite_uri
 from leadflow_projections.log_child import Source
 
@@ -52,17 +52,43 @@ def open_log(
 ) -> Generator[Iterator[pa.RecordBatch]]:
     """The log's events after a position, up to and with another, as record batches.
 
-    Without `upto` it ends where the log ends at the start. Leaving the block early stops
-    the reading; nothing is left running.
+    Without `upto` it ends where the log ends at the start. A child is started at once, so
+    that it works while its reader gets ready. Leaving the block early stops the reading;
+    nothing is left running.
+
+    What reading the batches may raise:
+        LogCorrupt: an event is missing.
+        StoreError: the log cannot be read.
     """
     end = store.head().position
     end = end if upto is None else min(end, upto)
     source = _source(store, after, end) if end - after > IN_PROCESS_EVENTS else None
-    batches = _pages(store, after, end) if source is None else _in_child(source)
-    try:
-        yield batches
-    finally:
-        batches.close()
+    if source is None:
+        yield _whole(_pages(store, after, end), after, end)
+        return
+    with child_running("leadflow_projections.log_child") as child:
+        _ask(child, source)
+        yield _whole(_from_child(child, source), after, end)
+
+
+def _whole(batches: Iterator[pa.RecordBatch], after: int, end: int) -> Iterator[pa.RecordBatch]:
+    """The batches, which must have every position of the range."""
+    for batch in batches:
+        positions: Any = batch.column("position")
+        if (
+            not batch.num_rows
+            or positions[0].as_py() != after + 1
+            or positions[-1].as_py() != after + batch.num_rows
+        ):
+            break
+        yield batch
+        after += batch.num_rows
+    if after < end:
+        raise LogCorrupt(
+            f"the log has not every event from position {after + 1} on",
+            position=after + 1,
+            hint="`leadflow log verify` names the first that is missing or altered.",
+        )
 
 
 def in_chunks(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
@@ -144,24 +170,28 @@ def _source(store: Store, after: int, end: int) -> Source | None:
     return Source(dialect=store.dialect, uri=uri, after=after, end=end)
 
 
-def _in_child(source: Source) -> Generator[pa.RecordBatch]:
-    """Start a child that reads the log; the generator's end, or `close`, ends the child."""
+def _ask(child: Popen[bytes], source: Source) -> None:
+    assert child.stdin is not None
+    try:
+        child.stdin.write(json.dumps(source).encode() + b"\n")
+        child.stdin.close()
+    except OSError as error:
+        raise _failed(child, source["after"]) from error
+
+
+def _from_child(child: Popen[bytes], source: Source) -> Generator[pa.RecordBatch]:
     import pyarrow as pa
 
-    with child_running("leadflow_projections.log_child") as child:
-        reached = source["after"]
-        try:
-            assert child.stdin is not None
-            child.stdin.write(json.dumps(source).encode() + b"\n")
-            child.stdin.close()
-            with pa.ipc.open_stream(cast("IOBase", child.stdout)) as stream:
-                for batch in stream:
-                    yield batch
-                    reached += batch.num_rows  # positions are gapless
-        except (pa.ArrowException, OSError) as error:
-            raise _failed(child, reached) from error
-        if child.wait() != 0:
-            raise _failed(child, reached)
+    reached = source["after"]
+    try:
+        with pa.ipc.open_stream(cast("IOBase", child.stdout)) as stream:
+            for batch in stream:
+                yield batch
+                reached += batch.num_rows  # positions are gapless
+    except (pa.ArrowException, OSError) as error:
+        raise _failed(child, reached) from error
+    if child.wait() != 0:
+        raise _failed(child, reached)
 
 
 def _failed(child: Popen[bytes], reached: int) -> StoreError:

@@ -39,7 +39,7 @@ def merge_persons(connection: DuckDBPyConnection, table: Table, rows: str) -> in
         f"FROM {quoted(rows)} AS r LEFT JOIN persons AS p ON p.lead_id = r.lead_id"
     )
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {quoted(rows)} AS {merge_select(table, 'members')}"
+        f"CREATE OR REPLACE TABLE {quoted(rows)} AS {merge_select(table, 'members')}"
     )
     connection.execute("DROP TABLE members")
     return int(merged)

@@ -188,7 +188,7 @@ def _persons(
     rows = select_rows(cursor, dialect, table, stored, [(lead,) for lead in members])
     with open_engine(threads=1) as engine:
         engine.register("stored", rows)
-        engine.execute(f"CREATE TEMP TABLE members_rows AS {from_rest_select(table, 'stored')}")
+        engine.execute(f"CREATE TABLE members_rows AS {from_rest_select(table, 'stored')}")
         merge_persons(engine, table, "members_rows")
         shown = engine.execute(view_select(table, "members_rows", "duckdb")).fetchall()
     types = public_types(table)

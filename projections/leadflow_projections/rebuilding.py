@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from leadflow.errors import StoreError
@@ -39,6 +42,7 @@ from leadflow_projections.rest import at_rest_select
 from leadflow_projections.sql import quoted
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
     from leadflow.persistence.store import Store
@@ -100,10 +104,16 @@ def rebuild_projections(
     _clear_shadows(store, projections)
     followed = _begin(store, projections, owner)
     builds = [each.build for each in followed]
+    end = store.head().position
     try:
-        with beating(store, builds, owner), open_engine() as engine:
-            work = _Rebuild(store, engine, followed, progress, begun)
-            events = work.fold()
+        # The log first: a child begins to read it while the engine is still being loaded.
+        with (
+            beating(store, builds, owner),
+            open_log(store, upto=end) as log,
+            open_engine() as engine,
+        ):
+            work = _Rebuild(store, engine, followed, progress, begun, end)
+            events = work.fold(log)
             work.show()
             events += work.catch_up()
             replaced = _promote(store, followed)
@@ -142,27 +152,28 @@ class _Rebuild:
         followed: Sequence[Followed],
         progress: Callable[[Progress], None] | None,
         begun: float,
+        end: int,
     ) -> None:
         self._store = store
         self._engine = engine
         self._followed = followed
         self._progress = progress
         self._begun = begun
-        self._end = store.head().position
+        self._end = end
         self._position = 0
 
-    def fold(self) -> int:
-        """Fold the log as it is now, and write the rows; gives its events."""
+    def fold(self, log: Iterator[pa.RecordBatch]) -> int:
+        """Fold the log, and write the rows; gives its events."""
         tables = [table for each in self._followed for table in each.projection.tables]
         fold = Fold(self._engine, tables)
-        with open_log(self._store, upto=self._end) as log:
-            fold.add_all(trusted_chunks(log), tell=lambda events: self._tell("reading", events))
+        fold.add_all(trusted_chunks(log), tell=lambda events: self._tell("reading", events))
         self._tell("writing", fold.events)
-        with bulk_writer(self._store, fold.partial_rows) as writer:
-            fold.finish()
+        with bulk_writer(self._store, fold.partial_rows) as writer, _one_by_one() as writing:
             for each in self._followed:
                 for table in each.projection.tables:
-                    self._write(writer, each, table)
+                    fold.make_rows(table)
+                    writing(partial(self._write, writer, each, table))
+        fold.clear()
         self._check_rows()
         self._position = fold.position
         return fold.events
@@ -170,7 +181,10 @@ class _Rebuild:
     def _write(self, writer: Writer, each: Followed, table: Table) -> None:
         order = ", ".join(map(quoted, table.key))
         select = f"{at_rest_select(table, quoted(rows_name(table)))} ORDER BY {order}"
-        with self._engine.sql(select).to_arrow_reader(_BATCH_ROWS) as rows:
+        with (
+            self._engine.cursor() as engine,
+            engine.sql(select).to_arrow_reader(_BATCH_ROWS) as rows,
+        ):
             writer.write(each.build, table, each.stored(table), rows)
 
     def _check_rows(self) -> None:
@@ -221,6 +235,20 @@ class _Rebuild:
         rate = events / max(time.monotonic() - self._begun, 1e-9)
         left = (self._end - events) / rate if rate else None
         self._progress(Progress(phase, events, self._end, rate, left))
+
+
+@contextmanager
+def _one_by_one() -> Generator[Callable[[Callable[[], None]], None]]:
+    """Do things one after the other in a thread; at the block's end they are all done."""
+    done: list[Future[None]] = []
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="leadflow-writing") as thread:
+        try:
+            yield lambda thing: done.append(thread.submit(thing))
+        except BaseException:
+            thread.shutdown(wait=True, cancel_futures=True)
+            raise
+        for each in done:
+            each.result()
 
 
 def _promote(store: Store, followed: Sequence[Followed]) -> list[Build]:
