@@ -20,7 +20,13 @@ from leadflow.domain import events as e
 from leadflow.domain import scoring
 from leadflow.domain.lead import MERGED, Lead
 from leadflow.domain.policy import Policy
-from leadflow.domain.rules import MISSING_DETAIL, Situation, violations
+from leadflow.domain.rules import (
+    MAY_BE_OVERRIDDEN,
+    MISSING_DETAIL,
+    OVERRIDDEN,
+    Situation,
+    violations,
+)
 from leadflow.domain.stages import (
     DESTINATION,
     TABLE,
@@ -208,6 +214,7 @@ class Decider:
                 raise Refused(
                     f"{event.topic} refused for lead {self.lead.id}: {violation.sentence}",
                     rule=violation.rule,
+                    hint=OVERRIDDEN if violation.rule in MAY_BE_OVERRIDDEN else None,
                 )
             if violation.rule not in MISSING_DETAIL:
                 broken.append(violation.rule)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 import tomllib
+from collections.abc import Mapping
 from functools import cache, cached_property
 from importlib.resources import files
 from typing import Annotated, Any, Final, Literal, cast
@@ -241,9 +243,30 @@ def parse_policy(data: dict[str, Any], where: str = "policy") -> Policy:
         return Policy.model_validate(data)
     except ValidationError as error:
         raise InvalidInput(
-            f"{where}: {one_sentence(error)}",
+            f"{where}: {_named_rule(one_sentence(error, _names()), data)}",
             hint="`leadflow policy show` prints a policy to start from",
         ) from error
+
+
+def _names() -> set[str]:
+    """All that a policy can say, to suggest what was meant."""
+    parts = (Policy, Rule, Criterion, Thresholds, HighIntent, Phases, Tiers, Queue)
+    more = (ResponseTimes, WorkingHours, ConsentRules, Intake)
+    return {name for part in (*parts, *more) for name in part.model_fields}
+
+
+_RULE_PLACE: Final = re.compile(r"rules\.(\d+)(?:\.|(?=:))")
+
+
+def _named_rule(sentence: str, data: Mapping[str, Any]) -> str:
+    """Name a rule as its author did, instead of by its number."""
+    place = _RULE_PLACE.match(sentence)
+    if place is None:
+        return sentence
+    rule: Any = data["rules"][int(place[1])]
+    name = cast("dict[str, Any]", rule).get("name") if isinstance(rule, dict) else None
+    called = f" ({name!r})" if name else ""
+    return f"rule {int(place[1]) + 1}{called}, {sentence[place.end() :].removeprefix(': ')}"
 
 
 def load_policy(text: str, where: str = "policy") -> Policy:

@@ -235,3 +235,6 @@ _RULES: Final[dict[type[e.LeadEvent], tuple[Callable[[Any, Situation], Violation
 
 MISSING_DETAIL: Final = frozenset({"no_reason", "nothing_to_add", "not_sales_ready", "not_hot"})
 """Rules for people, not for history: a fact does not break these."""
+
+MAY_BE_OVERRIDDEN: Final = frozenset({"not_hot", "not_sales_ready"})
+OVERRIDDEN: Final = "Where you know better, say so with override (`--override`)."

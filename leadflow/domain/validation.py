@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 from pydantic import ValidationError
 
 
-def one_sentence(error: ValidationError) -> str:
+def one_sentence(error: ValidationError, known: Iterable[str] = ()) -> str:
     """The first error's place and reason; further ones are counted.
 
+    An unknown field suggests the nearest of the `known` ones.
     An unknown name comes before all else: misspelt, it is what makes another one missing.
     """
     errors = error.errors(include_url=False, include_context=False, include_input=True)
@@ -17,7 +21,8 @@ def one_sentence(error: ValidationError) -> str:
     if first["type"] == "missing":
         reason = "is missing"
     elif first["type"] == "extra_forbidden":
-        reason = "is not a field here"
+        near = difflib.get_close_matches(str(first["loc"][-1]), list(known), 1)
+        reason = "is not a field here" + (f"; did you mean {near[0]}?" if near else "")
     sentence = f"{place}: {reason}" if place else reason
     more = len({str(e["loc"][:1]) for e in errors}) - 1
     return f"{sentence} (and {more} more)" if more > 0 else sentence

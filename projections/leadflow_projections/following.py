@@ -13,7 +13,7 @@ import pyarrow as pa
 from leadflow_projections.checkpoints import Build, advance
 from leadflow_projections.folding import Fold
 from leadflow_projections.judging import trusted
-from leadflow_projections.log_reader import batch_of, log_rows
+from leadflow_projections.log_reader import batch_of, check_whole, log_rows
 from leadflow_projections.physical import select_rows, table_name, upsert_rows
 from leadflow_projections.rest import at_rest_select, from_rest_select
 from leadflow_projections.sql import quoted
@@ -82,9 +82,12 @@ class Follower:
         position, together = next(groupby(behind, key=lambda each: each.build.position))
         begun = time.monotonic()
         with self._store.transaction(write=False) as cursor:
+            cursor.execute("SELECT position FROM log_head")
+            (end,) = cursor.fetchone()
+            if end <= position:
+                return 0
             rows = log_rows(cursor, self._store.dialect, position, position + self._limit)
-        if not rows:
-            return 0
+        check_whole([row[0] for row in rows], position)
         self._apply(list(together), trusted(pa.Table.from_batches([batch_of(rows)])), begun)
         return len(rows)
 

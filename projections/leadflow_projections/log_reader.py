@@ -74,21 +74,30 @@ def open_log(
 def _whole(batches: Iterator[pa.RecordBatch], after: int, end: int) -> Iterator[pa.RecordBatch]:
     """The batches, which must have every position of the range."""
     for batch in batches:
-        positions: Any = batch.column("position")
-        if (
-            not batch.num_rows
-            or positions[0].as_py() != after + 1
-            or positions[-1].as_py() != after + batch.num_rows
-        ):
-            break
+        check_whole(cast("Any", batch.column("position")).to_numpy(), after)
         yield batch
         after += batch.num_rows
     if after < end:
-        raise LogCorrupt(
-            f"the log has not every event from position {after + 1} on",
-            position=after + 1,
-            hint="`leadflow log verify` names the first that is missing or altered.",
-        )
+        raise missing_event(after + 1)
+
+
+def check_whole(positions: Sequence[int], after: int) -> None:
+    """See that these ascending positions are those that come after one, without a gap.
+
+    Raises:
+        LogCorrupt: naming the first position from which on some event is missing.
+    """
+    if len(positions) == 0 or positions[0] != after + 1 or positions[-1] != after + len(positions):
+        raise missing_event(after + 1)
+
+
+def missing_event(position: int) -> LogCorrupt:
+    """The error of a log that has lost an event at a position or soon after it."""
+    return LogCorrupt(
+        f"the log has not every event from position {position} on",
+        position=position,
+        hint="`leadflow log verify` names the first that is missing or altered.",
+    )
 
 
 def in_chunks(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:

@@ -105,6 +105,7 @@ def rebuild_projections(
     followed = _begin(store, projections, owner)
     builds = [each.build for each in followed]
     end = store.head().position
+    tell = _teller(progress, begun, end)
     try:
         # The log first: a child begins to read it while the engine is still being loaded.
         with (
@@ -112,7 +113,7 @@ def rebuild_projections(
             open_log(store, upto=end) as log,
             open_engine() as engine,
         ):
-            work = _Rebuild(store, engine, followed, progress, begun, end)
+            work = _Rebuild(store, engine, followed, tell, end)
             events = work.fold(log)
             work.show()
             events += work.catch_up()
@@ -150,16 +151,15 @@ class _Rebuild:
         store: Store,
         engine: DuckDBPyConnection,
         followed: Sequence[Followed],
-        progress: Callable[[Progress], None] | None,
-        begun: float,
+        tell: Callable[[str, int], None],
         end: int,
     ) -> None:
         self._store = store
         self._engine = engine
         self._followed = followed
-        self._progress = progress
-        self._begun = begun
+        self._tell = tell
         self._end = end
+        self._begun = time.monotonic()
         self._position = 0
 
     def fold(self, log: Iterator[pa.RecordBatch]) -> int:
@@ -221,20 +221,32 @@ class _Rebuild:
                 )
 
     def catch_up(self) -> int:
-        """Apply what was recorded meanwhile; gives its events."""
+        """Apply what was recorded meanwhile; gives its events.
+
+        Up to the end as it stands now, since a busy log has always a newer one; whoever
+        follows the log goes on from there.
+        """
         self._tell("catching up", self._end)
+        end = self._store.head().position
         follower = Follower(self._store, self._engine, self._followed)
         events = 0
-        while applied := follower.step():
-            events += applied
+        while follower.position < end:
+            events += follower.step()
         return events
 
-    def _tell(self, phase: str, events: int) -> None:
-        if self._progress is None:
-            return
-        rate = events / max(time.monotonic() - self._begun, 1e-9)
-        left = (self._end - events) / rate if rate else None
-        self._progress(Progress(phase, events, self._end, rate, left))
+
+def _teller(
+    progress: Callable[[Progress], None] | None, begun: float, end: int
+) -> Callable[[str, int], None]:
+    """What tells the phase and the events so far, with rate and time left."""
+
+    def tell(phase: str, events: int) -> None:
+        rate = events / max(time.monotonic() - begun, 1e-9)
+        left = (end - events) / rate if rate else None
+        if progress is not None:
+            progress(Progress(phase, events, end, rate, left))
+
+    return tell
 
 
 @contextmanager

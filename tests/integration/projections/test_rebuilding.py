@@ -106,6 +106,21 @@ def test_a_runner_stops_at_an_event_that_cannot_be_read(lasting: Leadflow) -> No
     assert totals(lasting) == expected(10)
 
 
+@pytest.mark.parametrize("position", [1, 57, 120])
+def test_an_event_that_was_removed_is_noticed(leads: Leadflow, position: int) -> None:
+    record_many(leads.store, leads=10)
+    run(leads.store, once=True)
+    record_many(leads.store, leads=20, since=10)
+    with leads.store.transaction(write=True) as cursor:
+        cursor.execute(f"DELETE FROM stored_events WHERE position = {position}")
+    with pytest.raises(LogCorrupt, match="not every event from position"):
+        rebuild(leads.store)
+    if position > 40:
+        with pytest.raises(LogCorrupt, match="not every event from position 41"):
+            run(leads.store, once=True)
+    assert totals(leads) == expected(10)
+
+
 def test_rows_that_did_not_arrive_are_noticed(
     leads: Leadflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
