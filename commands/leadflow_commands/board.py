@@ -74,10 +74,10 @@ def board(
     where: dict[str, str | None] = {field: value or None for field, value in conditions}
     if stage is not None:
         where["stage"] = stage
-    heat = where.pop("temperature", None)
+    by_now = {field: where.pop(field) for field in ("temperature", "owner") if field in where}
     with session.leads() as leads:
         rows, position = _rows(session, leads, where)
-        rows = [row for row in rows if heat is None or row["temperature"] == heat]
+        rows = [row for row in rows if all(row[field] == by_now[field] for field in by_now)]
         shown = rows[: limit or (None if session.json else _MOST_FOR_PEOPLE)]
         if session.json:
             session.output.document([_document(row) for row in shown])
@@ -105,8 +105,10 @@ def _at(row: Row, policy: Policy, now: datetime) -> Row:
     by_day: dict[str, int] = row["points_by_day"] or {}
     points = {int(day): total for day, total in by_day.items()}
     confirmed = row["confirmed_at"] is not None
+    claim_ended = row["lease_until"] is not None and row["lease_until"] <= now
     return {
         **row,
+        "owner": None if claim_ended else row["owner"],
         "temperature": temperature(points, now, policy, confirmed=confirmed).value,
         "score": row["points"],
         "score_now": decayed_score(points, now, policy.half_life_days),

@@ -35,12 +35,18 @@ from leadflow_projections.algebra import (
     total,
     total_by,
 )
-from leadflow_projections.stage_board import CONFIRMED_AT, MERGED_INTO, POINTS, from_capture
+from leadflow_projections.stage_board import (
+    CLAIM_ENDS,
+    CONFIRMED_AT,
+    LEASE_UNTIL,
+    MERGED_INTO,
+    POINTS,
+    from_capture,
+)
 
 _READY, _CLAIMED, _HANDED_OVER = "lead.became_sales_ready", "lead.claimed", "lead.handed_over"
 _ENTERS: Final = given("entered")
 _DUE: Final = instant("response_due", stamped=True)
-_CLAIM_ENDS: Final = (nothing(when=_ENTERS), nothing("lead.released"))
 
 SALES_QUEUE: Final = Projection(
     name="sales_queue",
@@ -63,8 +69,8 @@ SALES_QUEUE: Final = Projection(
                     take(_DUE, _HANDED_OVER, blank=True),
                     nothing("lead.returned"),
                 ),
-                "claimed_by": last(*_CLAIM_ENDS, take(text("owner"), _CLAIMED)),
-                "lease_until": last(*_CLAIM_ENDS, take(instant("lease_until"), _CLAIMED)),
+                "claimed_by": last(*CLAIM_ENDS, take(text("owner"), _CLAIMED)),
+                "lease_until": LEASE_UNTIL,
                 "contacted_at": last(take(OCCURRED_AT, "lead.contacted")),
                 "contact_position": last(take(POSITION, "lead.contacted")),
                 "handed_over_at": last(take(OCCURRED_AT, _HANDED_OVER)),

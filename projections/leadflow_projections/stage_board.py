@@ -23,6 +23,7 @@ from leadflow_projections.algebra import (
     flag,
     given,
     greatest,
+    instant,
     integer,
     last,
     last_by,
@@ -48,6 +49,8 @@ OWNER: Final = last(
     take(text("by"), "lead.accepted"),
     nothing("lead.released", *_RETURNS),
 )
+CLAIM_ENDS: Final = (nothing(when=given("entered")), nothing("lead.released"))
+LEASE_UNTIL: Final = last(*CLAIM_ENDS, take(instant("lease_until"), "lead.claimed"))
 CONFIRMED_AT: Final = last(
     take(OCCURRED_AT, _TOUCH, when=equal("confirms", True)), nothing(*_RETURNS)
 )
@@ -92,6 +95,7 @@ STAGE_BOARD: Final = Projection(
                 "channel": from_capture("channel"),
                 "sales_type": first(take(text("sales_type"), _CAPTURED)),
                 "owner": OWNER,
+                "lease_until": LEASE_UNTIL,
                 "revenue": REVENUE,
                 "offers": current(
                     last_by(

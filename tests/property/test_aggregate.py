@@ -48,6 +48,7 @@ def board_of(lead: Lead) -> dict[str, Any]:
         "tier": lead.tier,
         "target": lead.target,
         "owner": lead.owner,
+        "lease_until": us(lead.lease_until),
         "revenue": lead.revenue,
         "captured": None if lead.captured_at is None else us(lead.captured_at),
         "merged_into": None if lead.merged_into is None else str(lead.merged_into),
