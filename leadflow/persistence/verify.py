@@ -112,10 +112,16 @@ def _verify_end(store: Store, head: Head, last: Head) -> None:
         )
     # Another snapshot than the head above, in which the log may have grown.
     with store.transaction(write=False) as cursor:
-        cursor.execute("SELECT position, (SELECT max(position) FROM stored_events) FROM log_head")
-        end, greatest = cursor.fetchone()
-    if greatest is not None and greatest > end:
-        raise _Different(end + 1, f"an event lies beyond the log's end at position {end}")
+        cursor.execute(
+            "SELECT h.position, min(e.position) FROM log_head h"
+            " LEFT JOIN stored_events e ON e.position > h.position GROUP BY h.position"
+        )
+        end, inserted = cursor.fetchone()
+    if inserted is not None:
+        raise _Different(
+            inserted,
+            f"the event at position {inserted} was inserted: it lies beyond the log's end, {end}",
+        )
 
 
 def _hash(row: _Row, previous: bytes) -> bytes | None:
