@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Final, cast
 from urllib.parse import quote
 
 from leadflow_projections.memory import note_child, own_peak_megabytes
@@ -14,6 +14,10 @@ from leadflow_projections.memory import note_child, own_peak_megabytes
 if TYPE_CHECKING:
     from leadflow.persistence.sqlite.store import SQLiteStore
     from leadflow.persistence.store import Store
+
+
+_PIPE_BYTES: Final = 1 << 20
+"""Where the system lets pipes grow, so that their ends need not take turns so often."""
 
 
 @contextmanager
@@ -24,6 +28,7 @@ def child_running(module: str) -> Generator[subprocess.Popen[bytes]]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        pipesize=_PIPE_BYTES,
     )
     try:
         yield child
