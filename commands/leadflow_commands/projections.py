@@ -7,24 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from leadflow_commands.choices import Among
 from leadflow_commands.frame import Command, Group, pass_session
 from leadflow_commands.moments import duration
 from leadflow_commands.output import Column
+from leadflow_commands.projection_names import module_option, projection_names
 from leadflow_commands.session import Session
-from leadflow_projections.registry import SHIPPED
 
 if TYPE_CHECKING:
     from leadflow_commands.progress import Progress
     from leadflow_projections.rebuilding import Progress as Step
-
-_NAMES = click.argument(
-    "names",
-    nargs=-1,
-    metavar="[NAME]...",
-    type=Among(list(SHIPPED), what="projection"),
-    help=f"Which: {', '.join(SHIPPED)}; none named means all.",
-)
 
 
 @click.group(
@@ -44,6 +35,7 @@ def projections() -> None:
 
 
 @projections.command("list", cls=Command, examples="leadflow projections list")
+@module_option
 @pass_session
 def list_all(session: Session, /) -> None:
     """List the projections of this program, and what the store has of each."""
@@ -143,7 +135,7 @@ def _count(number: int | None) -> str:
     leadflow projections run stage_board --once
     """,
 )
-@_NAMES
+@projection_names
 @click.option("--once", is_flag=True, help="Stop at the log's end as it stood at the start.")
 @pass_session
 def run(session: Session, /, names: tuple[str, ...], once: bool) -> None:
@@ -151,9 +143,10 @@ def run(session: Session, /, names: tuple[str, ...], once: bool) -> None:
 
     Stopped and started again, it goes on where it was.
     """
+    from leadflow_projections.registry import known
     from leadflow_projections.runtime import run as follow
 
-    chosen = names or tuple(SHIPPED)
+    chosen = names or tuple(known())
     if not once:
         session.output.note(f"Following the log: {', '.join(chosen)}. Ctrl-C stops it.")
     with session.store(write=True) as store, session.output.progress("Building") as progress:
@@ -173,7 +166,7 @@ def run(session: Session, /, names: tuple[str, ...], once: bool) -> None:
     leadflow projections rebuild sales_queue --json
     """,
 )
-@_NAMES
+@projection_names
 @pass_session
 def rebuild(session: Session, /, names: tuple[str, ...]) -> None:
     """Make read models anew from the log; readers see the former ones until then."""

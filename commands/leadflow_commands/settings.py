@@ -23,6 +23,8 @@ ENVIRONMENT: Final = {
     "actor": "LEADFLOW_ACTOR",
     "producer": "LEADFLOW_PRODUCER",
     "phone_region": "LEADFLOW_PHONE_REGION",
+    "modules": "LEADFLOW_MODULES",
+    "archive": "LEADFLOW_ARCHIVE",
 }
 """The variables that set a setting. The key's own, LEADFLOW_KEY_FILE and LEADFLOW_KEY, are
 read by the store."""
@@ -49,6 +51,10 @@ class Settings:
     """The system named as the sender of what is recorded."""
     phone_region: str | None = None
     """Country (ISO 3166, such as DE) of phone numbers given without a country code."""
+    modules: str = ""
+    """Modules with projections of the user's own, separated by commas; see `--module`."""
+    archive: Path | None = None
+    """The folder of the log's columnar twin; else beside a SQLite file, and none elsewhere."""
 
 
 def user_file() -> Path:
@@ -77,8 +83,9 @@ def load_settings(flags: Mapping[str, Any]) -> Settings:
         merged.pop("key_file", None)
     merged |= {name: value for name, value in flags.items() if value is not None}
     _check_timezone(merged.get("timezone"))
-    if "key_file" in merged:
-        merged["key_file"] = Path(merged["key_file"])
+    for name in ("key_file", "archive"):
+        if name in merged:
+            merged[name] = Path(merged[name])
     return Settings(**merged)
 
 

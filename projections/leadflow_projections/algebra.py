@@ -14,12 +14,13 @@ integers, booleans, instants and maps of these; no floats, whose sums depend on 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Final
+from typing import Any, Final, cast
 
 from leadflow_projections.taking import (
     CYCLE,
@@ -30,6 +31,7 @@ from leadflow_projections.taking import (
     OCCURRED_AT,
     POSITION,
     RECORDED_AT,
+    STREAM_ID,
     TOPIC,
     TRUE,
     Condition,
@@ -37,6 +39,7 @@ from leadflow_projections.taking import (
     Type,
     Value,
     absent,
+    computed,
     equal,
     flag,
     given,
@@ -185,6 +188,8 @@ class Table:
     """A shown column is the first of the named columns that is known."""
     only: tuple[Condition, ...] = ()
     """What must hold of a row's columns for the view to show it."""
+    of: tuple[str, ...] = ()
+    """Only events of these topics make rows; none named: those of all."""
     indexed: tuple[str, ...] = ()
     """Columns by which rows are looked up where they have a value."""
 
@@ -240,8 +245,25 @@ class Projection:
     @cached_property
     def fingerprint(self) -> str:
         """What the definition says, as 16 hexadecimal digits; changes whenever it does."""
-        said = json.dumps([EVALUATOR, *map(asdict, self.tables)], sort_keys=True)
+        tables = [asdict(table, dict_factory=_without_defaults) for table in self.tables]
+        said = json.dumps([EVALUATOR, *tables], sort_keys=True, default=_function_said)
         return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+_LATER: Final = {"compute": None, "of": ()}
+"""Parts that definitions had not always: at their defaults they say nothing new."""
+
+
+def _without_defaults(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in items if _LATER.get(name, items) != value}
+
+
+def _function_said(function: object) -> str:
+    """A function as its source says it, so that a change of it is a change of the definition."""
+    try:
+        return inspect.getsource(cast("Any", function))
+    except (OSError, TypeError):
+        return str(getattr(function, "__qualname__", type(function).__qualname__))
 
 
 __all__ = [
@@ -252,6 +274,7 @@ __all__ = [
     "OCCURRED_AT",
     "POSITION",
     "RECORDED_AT",
+    "STREAM_ID",
     "TOPIC",
     "Column",
     "Merge",
@@ -260,6 +283,7 @@ __all__ = [
     "Table",
     "Type",
     "absent",
+    "computed",
     "count",
     "current",
     "equal",

@@ -11,6 +11,12 @@ class UnknownProjection(InvalidInput):
     code = "unknown_projection"
 
 
+class InvalidProjection(InvalidInput):
+    """A module with projections cannot be loaded, or one in it cannot be folded."""
+
+    code = "invalid_projection"
+
+
 class ProjectionMissing(StoreError):
     """The store has no read model of this projection yet."""
 
@@ -35,3 +41,33 @@ class BuildTaken(StoreError):
             hint="`leadflow projections status` shows who runs what; when that process is gone, "
             "its work can be taken over at once on its own host, and after 15 s from another.",
         )
+
+
+class ArchiveError(StoreError):
+    """The columnar twin cannot be read or written where it should lie."""
+
+    code = "archive_error"
+
+
+class ArchiveForeign(ArchiveError):
+    """The twin is of another log than the store's, or ahead of it."""
+
+    code = "archive_foreign"
+
+
+class ArchiveDamaged(ArchiveError):
+    """A segment of the twin is not what was sealed."""
+
+    code = "archive_damaged"
+
+
+class ArchiveBusy(ArchiveError):
+    """Another process seals this twin."""
+
+    code = "archive_busy"
+
+
+class BuildMissing(StoreError):
+    """There is no such build of a read model, or none in the role that is asked for."""
+
+    code = "build_missing"

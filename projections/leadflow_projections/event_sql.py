@@ -11,6 +11,7 @@ from leadflow_projections.taking import (
     ENTRY,
     IRREGULAR,
     NOTHING,
+    STREAM_ID,
     TRUE,
     Condition,
     Literal,
@@ -40,6 +41,7 @@ _DAY_SQL: Final = f"(occurred_at - (occurred_at % {_DAY_US} + {_DAY_US}) % {_DAY
 _FIXED: Final[Mapping[Value, str]] = {
     NOTHING: "NULL",
     TRUE: "true",
+    STREAM_ID: "lead_id",
     ENTRY: "occurred_at * 4 + basis",
     DAY: f"CAST({_DAY_SQL} AS VARCHAR)",
 }

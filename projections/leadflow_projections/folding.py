@@ -11,8 +11,10 @@ from datetime import UTC, datetime, time, tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
 from leadflow_projections.ahead import ahead
+from leadflow_projections.computing import computed_of, with_computed
 from leadflow_projections.decoding import ASSUMED, DAY_ONLY, decode_select
 from leadflow_projections.engine import with_fewer_threads
+from leadflow_projections.foreign import check_fields, is_foreign
 from leadflow_projections.judging import trusted
 from leadflow_projections.log_reader import in_chunks
 from leadflow_projections.moments import microseconds
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from leadflow.persistence.store import Store
-    from leadflow_projections.algebra import Table
+    from leadflow_projections.algebra import Table, Type
 
 COMPACT_ROWS: Final = 1_000_000
 """Partial rows that may gather beside those of the last merge before they are merged again."""
@@ -78,7 +80,13 @@ class Fold:
         self.tables = tuple(tables)
         self._groups = combined(tables)
         self._group_of = {t.name: group for group in self._groups for t in group.tables}
-        self._decode = decode_select(fields_of(tables), "chunk")
+        self._computed = computed_of(tables)
+        kinds = {path: each.value.type for path, each in self._computed.items()}
+        self._decode = decode_select(self.fields, "chunk", kinds)
+        foreign = {topic for table in tables for topic in table.of if is_foreign(topic)}
+        self._foreign = {
+            topic: fields_of([table for table in tables if topic in table.of]) for topic in foreign
+        }
         self._counted = "events"
         if as_of is not None:
             last_day = as_of if as_of_day is None else as_of_day
@@ -100,24 +108,59 @@ class Fold:
         """Fold a chunk of log rows that `judging.trusted` has gone through."""
         if chunk.num_rows == 0:
             return
-        execute = self._connection.execute
+        if self._foreign:
+            check_fields(chunk, self._foreign)
+        if self._computed:
+            chunk = with_computed(chunk, self._computed)
         self._connection.register("chunk", chunk)
         try:
-            execute(f"CREATE OR REPLACE TEMP TABLE events AS {self._decode}")
+            self._take(self._decode)
         finally:
             self._connection.unregister("chunk")
+        self._fold(chunk.num_rows, self._number("FROM events", "max(position)"))
+
+    def add_decoded(self, select: str, *, events: int, position: int) -> None:
+        """Fold events that are decoded already.
+
+        Args:
+            select: a statement that gives the columns that `decoding.decode_select` does:
+                position, recorded_at, topic, lead_id, cycle, occurred_at, basis, irregular,
+                and every one of `fields` by its path.
+            events: how many it gives.
+            position: the last of their positions.
+        """
+        if events == 0:
+            return
+        self._take(select)
+        self._fold(events, position)
+
+    @property
+    def fields(self) -> dict[str, Type]:
+        """The fields of an event's state that are read, with their types."""
+        return fields_of(self.tables)
+
+    @property
+    def needs_events(self) -> bool:
+        """Whether functions are to be given whole events, which decoded columns are not."""
+        return bool(self._computed)
+
+    def _take(self, select: str) -> None:
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE events AS {select}")
+
+    def _fold(self, events: int, position: int) -> None:
+        """Fold the events that were taken."""
         if self._as_of is not None:
             self.assumed += self._number(f"FROM events WHERE basis = {ASSUMED}")
         for group in self._groups:
-            execute(
+            self._connection.execute(
                 f"INSERT INTO {group.table.name} "
                 f"{fold_select(group.table, self._counted, as_of=self._as_of)}"
             )
             rows = self._number(f"FROM {group.table.name}")
             if rows > self._compacted[group.table.name] + COMPACT_ROWS:
                 self._compact(group)
-        self.events += chunk.num_rows
-        self.position = max(self.position, self._number("FROM events", "max(position)"))
+        self.events += events
+        self.position = max(self.position, position)
 
     @property
     def partial_rows(self) -> int:
@@ -207,8 +250,8 @@ def fold_log(
         zone: a date that is known only to the day has happened, as of a moment, when that
             day has begun in this zone.
     """
-    from leadflow_projections.log_reader import open_log
     from leadflow_projections.persons import merge_persons
+    from leadflow_projections.sourcing import fold_range
 
     fold = Fold(
         connection,
@@ -217,8 +260,7 @@ def fold_log(
         as_of_day=None if as_of is None else _day_of(as_of, zone),
     )
     limit = None if known_at is None else microseconds(known_at)
-    with open_log(store, upto=upto) as log:
-        fold.add_all(trusted_chunks(log, limit))
+    fold_range(fold, store, upto=upto, known_at=limit)
     fold.finish()
     for table in tables:
         rows = rows_name(table)

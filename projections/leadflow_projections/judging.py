@@ -15,6 +15,7 @@ from leadflow.errors import LogCorrupt
 from leadflow.persistence.codec import LeadMapper, encode
 from leadflow.persistence.keys import Keys
 from leadflow.persistence.store import RecordedEvent
+from leadflow_projections.foreign import foreign_state, is_foreign
 from leadflow_projections.grammar import MOST_BYTES, UUID_PATTERN, patterns
 
 if TYPE_CHECKING:
@@ -127,16 +128,17 @@ def _judge(row: Mapping[str, Any]) -> bytes:
             position=position,
             hint="Run `leadflow log verify` to see whether the log was altered.",
         ) from None
-    event = decoded(
-        RecordedEvent(
-            id=position,
-            originator_id=lead_id,
-            originator_version=row["originator_version"],
-            topic=row["topic"],
-            state=row["state"],
-            recorded_at=row["recorded_at"],
-        )
+    recorded = RecordedEvent(
+        id=position,
+        originator_id=lead_id,
+        originator_version=row["originator_version"],
+        topic=row["topic"],
+        state=row["state"],
+        recorded_at=row["recorded_at"],
     )
+    if is_foreign(recorded.topic):
+        return foreign_state(recorded)
+    event = decoded(recorded)
     if not all(-_MOST <= number < _MOST for number in _numbers(event.model_dump())):
         raise LogCorrupt(
             f"the event at position {position} has a number beyond 64 bits, which cannot be added",

@@ -56,7 +56,7 @@ def fields_of(tables: Iterable[Table]) -> dict[str, Type]:
     """
     fields: dict[str, Type] = {}
     for value in _values(tables):
-        if value.envelope or value == IRREGULAR:
+        if value.envelope or value == IRREGULAR or value.compute is not None:
             continue
         for path, kind in _read_as(value).items():
             if fields.setdefault(path, kind) is not kind:
@@ -103,6 +103,8 @@ def fold_select(table: Table, events: str = "events", *, as_of: int | None = Non
     inputs: dict[str, str] = {}
     aggregates: list[tuple[str, str]] = []
     maps: list[tuple[Column, str]] = []
+    if table.of:
+        events = f"(FROM {events} WHERE topic IN ({', '.join(map(literal, table.of))}))"
     keys = ", ".join(f"{value_sql(v, as_of)} AS {quoted(n)}" for n, v in table.key.items())
 
     def alias(sql: str) -> str:
@@ -231,7 +233,8 @@ class Combined:
             for column in table.columns.values():
                 self._alias.setdefault(_bare(column), f"c{len(self._alias)}")
         key = LEAD_GRAIN if is_lead_grain(tables[0]) else tables[0].key
-        self.table = Table(name, key, {alias: column for column, alias in self._alias.items()})
+        columns = {alias: column for column, alias in self._alias.items()}
+        self.table = Table(name, key, columns, of=tables[0].of)
 
     def rows_of(self, table: Table, *, and_rows: str | None = None) -> str:
         """The statement that gives this table's rows out of the combined one's partial rows.
@@ -258,8 +261,8 @@ def _bare(column: Column) -> Column:
 
 
 def is_lead_grain(table: Table) -> bool:
-    """Whether the table's key is part of the lead's and the cycle's."""
-    return all(LEAD_GRAIN.get(name) == value for name, value in table.key.items())
+    """Whether the table's key is part of the lead's and the cycle's, and all their events count."""
+    return not table.of and all(LEAD_GRAIN.get(name) == value for name, value in table.key.items())
 
 
 def combined(tables: Sequence[Table]) -> list[Combined]:

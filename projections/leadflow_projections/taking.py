@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 Literal = str | int | bool
 
@@ -42,6 +42,8 @@ class Value:
     """An amount as a text, such as `1999 EUR` in minor units, or `?` where none is given."""
     member: str | None = None
     """The key whose value is read, where the field is a map of texts."""
+    compute: Callable[[Any], object] | None = None
+    """Makes the value of the whole event, where no field holds it; see `computed`."""
 
 
 OCCURRED_AT: Final = Value("occurred_at", Type.INSTANT, envelope=True)
@@ -49,6 +51,8 @@ RECORDED_AT: Final = Value("recorded_at", Type.INSTANT, envelope=True)
 POSITION: Final = Value("position", Type.INTEGER, envelope=True)
 TOPIC: Final = Value("topic", Type.TEXT, envelope=True)
 LEAD_ID: Final = Value("lead_id", Type.UUID, envelope=True)
+STREAM_ID: Final = Value("stream_id", Type.UUID, envelope=True)
+"""The id of the event's stream, whatever it is of; LEAD_ID makes a table of leads."""
 CYCLE: Final = Value("cycle", Type.INTEGER, envelope=True)
 ENTRY: Final = Value("entry", Type.ENTRY, envelope=True)
 """When it happened, with how well that is known."""
@@ -96,6 +100,29 @@ def money(path: str) -> Value:
 def member(path: str, key: str) -> Value:
     """One value of a map of texts in the event's state, such as a dimension."""
     return Value(path, Type.TEXT, member=key)
+
+
+COMPUTED_TYPES: Final = frozenset(
+    {Type.TEXT, Type.INTEGER, Type.BOOLEAN, Type.INSTANT, Type.UUID}
+)
+
+
+def computed(kind: Type, name: str, function: Callable[[Any], object]) -> Value:
+    """What a function makes of an event: Python for each event, where a field will not do.
+
+    The function is given the event's model without its personal part (a `ForeignEvent` for
+    events that are not leadflow's), and must depend on nothing else. It returns a value of
+    the type, instants as aware datetimes, or None for unknown. It is asked about events of
+    the topics that its columns take, and no others.
+
+    Args:
+        kind: text, integer, boolean, instant or uuid.
+        name: what errors call it; one name stands for one function.
+        function: makes the value.
+    """
+    if kind not in COMPUTED_TYPES:
+        raise ValueError(f"{name}: a function gives {', '.join(sorted(COMPUTED_TYPES))}, no {kind}")
+    return Value(f"python.{name}", kind, compute=function)
 
 
 @dataclass(frozen=True, slots=True)
