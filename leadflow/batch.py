@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 
 from leadflow.domain import events as e
 from leadflow.domain.lead import Lead
+from leadflow.errors import InvalidInput
 from leadflow.operations import Operations
-from leadflow.recording import Operation, Outcome, Recorder
+from leadflow.recording import Intake, Operation, Outcome, Recorder
 from leadflow.unit_of_work import UnitOfWork
 from leadflow.verbs import Verbs
 
@@ -29,6 +30,7 @@ class Batch(Verbs[int]):
         errors: Literal["raise", "collect"],
         *,
         dry_run: bool = False,
+        intake: Intake | None = None,
     ) -> None:
         super().__init__(Operations(recorder.store, producer))
         self.results: list[Outcome] = []
@@ -37,6 +39,7 @@ class Batch(Verbs[int]):
         self._batch_id = batch_id or uuid4()
         self._errors: Literal["raise", "collect"] = errors
         self._dry_run = dry_run
+        self._intake = intake
 
     def add_decided(self, lead: Lead) -> int:
         """Record the pending events of a lead that was decided on elsewhere, such as by
@@ -64,14 +67,19 @@ class Batch(Verbs[int]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None and self._queue:
+        if kind is None and (self._queue or self._intake is not None):
             self.results = self._recorder.run(
                 self._queue,
                 unit_id=self._batch_id,
                 errors=self._errors,
                 dry_run=self._dry_run,
+                intake=self._intake,
             )
 
     def _run(self, operation: Operation) -> int:
+        if operation.connection is not None:
+            raise InvalidInput(
+                "a batch is recorded as one: give its connection to `batch(connection=…)`"
+            )
         self._queue.append(operation)
         return len(self._queue) - 1

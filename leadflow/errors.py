@@ -6,7 +6,10 @@ wrong and where, and a `hint` that names the next step.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 
 class LeadflowError(Exception):
@@ -158,3 +161,25 @@ class SecondLibrary(StoreError):
     """A store's file was about to be opened beside its own SQLite library, in one process."""
 
     code = "second_library"
+
+
+class InboxTaken(LeadflowError):
+    """Another worker moved an inbox's offset, or settled a message, first; nothing was recorded."""
+
+    code = "inbox_taken"
+
+
+class MustWait(LeadflowError):
+    """A fact has to wait for one that has not come yet, or behind one that waits so.
+
+    `rule` says for what: not_captured, offer_unknown, order_unknown, or behind. `lead_id` and
+    `lead_version` say whose fact it is, and how far that lead was.
+    """
+
+    code = "must_wait"
+
+    def __init__(self, message: str, *, rule: str, lead_id: UUID, lead_version: int) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.lead_id = lead_id
+        self.lead_version = lead_version

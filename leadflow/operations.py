@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -65,6 +66,8 @@ class Operations:
         score: bool,
         producer: str | None,
         must_exist: bool,
+        in_order: bool = False,
+        queue: bool = True,
     ) -> Operation:
         event_class = lead_event(event)
         values = dict(fields or {})
@@ -73,8 +76,10 @@ class Operations:
 
         def decide(unit: UnitOfWork) -> UUID:
             subject = unit.known_lead(lead) if must_exist else unit.lead(lead)
+            if in_order:
+                unit.check_turn(event_class, values, subject)
             envelope = self._envelope(unit, given, producer)
-            unit.decider(subject).fact(event_class, values, envelope, score=score)
+            unit.decider(subject).fact(event_class, values, envelope, score=score, queue=queue)
             unit.collect(subject)
             return subject.id
 
@@ -151,6 +156,7 @@ class Operations:
                         "originator_version": version,
                         "event_id": envelope.new_id(),
                         "occurred_at": envelope.occurred_at,
+                        "time_basis": envelope.time_basis,
                         "producer": envelope.producer,
                         "actor": envelope.actor,
                         "correlation_id": envelope.correlation_id,
@@ -173,19 +179,16 @@ class Operations:
         command_id = given.get("command_id")
         if isinstance(command_id, str):
             command_id = _command_id(command_id)
-        content = {
-            "topic": topic,
-            "leads": [str(lead) for lead in leads],
-            "fields": values,
-            "occurred_at": given.get("occurred_at"),
-        }
+        content = content_of(topic, leads, values, given.get("occurred_at"))
         if command_id is None and topic == e.Captured.topic and _is_external(leads[0]):
             # The same record captured twice is once; a changed one is a further capture.
             command_id = uuid5(_CAPTURES, fingerprint(self.store, content).hex())
+        connection = given.get("connection")
         if command_id is None:
-            return Operation(decide, leads)
+            return Operation(decide, leads, connection=connection)
         name = str(given.get("command_id") or command_id)
-        return Operation(decide, leads, command_id, name, fingerprint(self.store, content))
+        digest = fingerprint(self.store, content)
+        return Operation(decide, leads, command_id, name, digest, connection)
 
     def _envelope(self, unit: UnitOfWork, given: Given, producer: str | None = None) -> Envelope:
         cause = given.get("causation_id")
@@ -198,6 +201,18 @@ class Operations:
             correlation_id=given.get("correlation_id"),
             causation_id=cause or (str(command_id) if command_id else None),
         )
+
+
+def content_of(
+    topic: str, leads: Iterable[LeadRef], fields: Mapping[str, Any], occurred_at: datetime | None
+) -> dict[str, Any]:
+    """What a command or fact says, for its fingerprint: the same id may not say another thing."""
+    return {
+        "topic": topic,
+        "leads": [str(lead) for lead in leads],
+        "fields": fields,
+        "occurred_at": occurred_at,
+    }
 
 
 _CAPTURES = UUID("0b5f0f0e-7a5b-5f3f-8f0a-2f9a54b7a1c2")

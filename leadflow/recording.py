@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypedDict, cast
+from typing import Any, Literal, Protocol, TypedDict, cast
 from uuid import UUID, uuid4
 
 import orjson
@@ -26,6 +26,8 @@ from leadflow.errors import (
     LeadflowError,
 )
 from leadflow.naming import LeadNames, LeadRef
+from leadflow.persistence.inbox import InboxChanges
+from leadflow.persistence.keys import Keys
 from leadflow.persistence.store import Append, CommandRow, NewCommand, Store
 from leadflow.unit_of_work import PolicyReader, UnitOfWork
 
@@ -43,6 +45,9 @@ class Given(TypedDict, total=False):
     actor: str | None
     correlation_id: str | None
     causation_id: str | None
+    connection: object
+    """A psycopg connection in whose open transaction the events are recorded: they are
+    committed with what else it does. Only for stores in PostgreSQL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +74,24 @@ class Operation:
     command_name: str = ""
     """The command id as the caller wrote it, for errors."""
     fingerprint: bytes = b""
+    connection: object = None
+    """The caller's connection, in whose transaction it is to be recorded."""
 
 
 Outcome = Recorded | LeadflowError
 """What became of an operation; errors only where a batch collects them."""
+
+
+class Intake(Protocol):
+    """Where a batch comes from a topic: what else is recorded in its transaction."""
+
+    def begin(self, unit: UnitOfWork) -> None:
+        """Called before anything is decided, and again before it is decided anew."""
+        ...
+
+    def settle(self, outcomes: Sequence[Outcome]) -> InboxChanges:
+        """What becomes of the messages, from the outcomes of their operations."""
+        ...
 
 
 class Recorder:
@@ -90,6 +109,7 @@ class Recorder:
         unit_id: UUID | None = None,
         errors: Literal["raise", "collect"] = "raise",
         dry_run: bool = False,
+        intake: Intake | None = None,
     ) -> list[Outcome]:
         """Decide and append all operations, or none; with `dry_run` only decide.
 
@@ -98,12 +118,14 @@ class Recorder:
 
         Raises:
             Conflict: when other writers were faster too many times in a row.
+            InboxTaken: what `intake` settles was settled by another process.
             LeadflowError: what an operation raised, with `errors="raise"`.
         """
         if len(operations) == 1 and operations[0].command_id is not None:
             unit_id = operations[0].command_id
         collect = errors == "collect"
         attempt = _Attempt(self, operations, unit_id or uuid4(), collect=collect, dry_run=dry_run)
+        attempt.intake = intake
         failure = ""
         for _ in range(_ATTEMPTS):
             try:
@@ -134,6 +156,7 @@ class _Attempt:
         self.unit_id = unit_id
         self.collect = collect
         self.dry_run = dry_run
+        self.intake: Intake | None = None
         self.sent: list[Outcome] | None = None
         """What the last append held, whose acknowledgement may have been lost."""
 
@@ -147,13 +170,16 @@ class _Attempt:
             return [self._repeated(op, unit, known) for op in self.operations]
         if len(self.operations) > 1:
             unit.prefetch(ref for op in self.operations for ref in op.leads)
+        if self.intake is not None:
+            self.intake.begin(unit)
         commands: list[NewCommand] = []
         outcomes = [self._outcome(op, unit, known, commands) for op in self.operations]
         if self.unit_id not in ids:
             commands.append(NewCommand(self.unit_id, b"unit", 0, len(unit.events)))
         if not self.dry_run:
             self.sent = outcomes
-            append_unit(unit, commands)
+            settled = InboxChanges() if self.intake is None else self.intake.settle(outcomes)
+            append_unit(unit, commands, settled)
         return outcomes
 
     def _repeated(self, op: Operation, unit: UnitOfWork, known: dict[UUID, CommandRow]) -> Outcome:
@@ -221,7 +247,9 @@ def _recorded(stream: UUID, made: Sequence[e.LogEvent], *, repeated: bool) -> Re
     return Recorded(stream, version, tuple(made), repeated)
 
 
-def append_unit(unit: UnitOfWork, commands: Sequence[NewCommand]) -> None:
+def append_unit(
+    unit: UnitOfWork, commands: Sequence[NewCommand], inbox: InboxChanges | None = None
+) -> None:
     """Append what a unit of work made, in one transaction; nothing when it made nothing."""
     store = unit.store
     aliases: list[tuple[str, UUID]] = []
@@ -245,6 +273,7 @@ def append_unit(unit: UnitOfWork, commands: Sequence[NewCommand]) -> None:
             aliases=aliases,
             addresses=addresses,
             destroy_keys=erased,
+            inbox=inbox or InboxChanges(),
         )
     )
 
@@ -269,7 +298,12 @@ def _default_policy_event(unit: UnitOfWork) -> e.PolicyActivated:
 
 def fingerprint(store: Store, content: Mapping[str, Any]) -> bytes:
     """What a command said, as a keyed digest, since it may hold personal data."""
-    return store.keys.digest(orjson.dumps(content, default=_plain, option=orjson.OPT_SORT_KEYS))
+    return content_digest(store.keys, content)
+
+
+def content_digest(keys: Keys, content: Mapping[str, Any]) -> bytes:
+    """The same by a store's keys alone, for a process that has no store."""
+    return keys.digest(orjson.dumps(content, default=_plain, option=orjson.OPT_SORT_KEYS))
 
 
 def _plain(value: Any) -> Any:

@@ -17,7 +17,7 @@ from leadflow.errors import LeadflowError, LeadNotFound
 from leadflow.naming import LeadNames, LeadRef
 from leadflow.operations import Operations
 from leadflow.persistence.store import Store
-from leadflow.recording import Operation, Recorded, Recorder
+from leadflow.recording import Intake, Operation, Recorded, Recorder
 from leadflow.verbs import Verbs
 
 
@@ -71,6 +71,8 @@ class Leadflow(Verbs[Recorded]):
         *,
         errors: Literal["raise", "collect"] = "raise",
         dry_run: bool = False,
+        intake: Intake | None = None,
+        connection: object = None,
     ) -> Batch:
         """Record many commands and facts in one transaction, at the end of a `with` block.
 
@@ -79,8 +81,24 @@ class Leadflow(Verbs[Recorded]):
             errors: with "collect" a refused operation is left out, its error stands in
                 the results, and the others are recorded; with "raise" it stops the whole.
             dry_run: only decide: the results are what they would be, nothing is recorded.
+            intake: where the batch comes from a topic, what else its transaction records.
+            connection: a psycopg connection in whose open transaction all is recorded, to be
+                committed with what else it does; only for stores in PostgreSQL.
         """
-        return Batch(self._recorder, self.producer, batch_id, errors, dry_run=dry_run)
+        return Batch(
+            self._recorder_within(connection),
+            self.producer,
+            batch_id,
+            errors,
+            dry_run=dry_run,
+            intake=intake,
+        )
+
+    def _recorder_within(self, connection: object) -> Recorder:
+        if connection is None:
+            return self._recorder
+        store = self.store.within(connection)
+        return Recorder(store, LeadNames(store))
 
     def get(
         self,
@@ -155,7 +173,7 @@ class Leadflow(Verbs[Recorded]):
         return [event for event in events if isinstance(event, e.PolicyActivated)]
 
     def _run(self, operation: Operation) -> Recorded:
-        outcome = self._recorder.run([operation])[0]
+        outcome = self._recorder_within(operation.connection).run([operation])[0]
         assert not isinstance(outcome, LeadflowError)
         return outcome
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from leadflow.domain import events as e
@@ -12,7 +12,8 @@ from leadflow.domain.deciding import Decider
 from leadflow.domain.identity import lead_id_for
 from leadflow.domain.lead import Lead
 from leadflow.domain.policy import Policy, default_policy, parse_policy
-from leadflow.errors import LeadNotFound
+from leadflow.domain.waiting import AWAITED, PREDECESSORS, missing_predecessor
+from leadflow.errors import LeadNotFound, MustWait
 from leadflow.naming import LeadNames, LeadRef
 from leadflow.persistence.store import Store
 
@@ -52,6 +53,8 @@ class UnitOfWork:
     """Names that were looked up for all operations at once."""
     touched: set[UUID] = field(default_factory=set[UUID])
     """The leads that the present operation asked for."""
+    waiting: set[UUID] = field(default_factory=set[UUID])
+    """The leads that facts are held for: what comes later waits behind those."""
 
     def __post_init__(self) -> None:
         self.now = self.store.now()
@@ -91,6 +94,26 @@ class UnitOfWork:
 
     def decider(self, lead: Lead) -> Decider:
         return Decider(lead, self.policy, self.now)
+
+    def check_turn(self, event: type[e.LeadEvent], fields: Mapping[str, Any], lead: Lead) -> None:
+        """Refuse a fact whose predecessor is missing, and what comes behind one such.
+
+        Raises:
+            MustWait: saying for what.
+        """
+        rule = missing_predecessor(event, fields, lead)
+        if rule is None and lead.id in self.waiting and event not in PREDECESSORS:
+            rule = "behind"
+        if rule is None:
+            return
+        self.waiting.add(lead.id)
+        why = AWAITED.get(rule, "an earlier fact of the lead is waiting")
+        raise MustWait(
+            f"{event.topic} of lead {lead.id} has to wait: {why}",
+            rule=rule,
+            lead_id=lead.id,
+            lead_version=lead.version,
+        )
 
     def collect(self, *leads: Lead) -> None:
         """Take over what the leads have pending, in order."""

@@ -62,6 +62,8 @@ class Verbs(ABC, Generic[R]):
         score: bool = False,
         producer: str | None = None,
         must_exist: bool = False,
+        in_order: bool = False,
+        queue: bool = True,
         **given: Unpack[Given],
     ) -> R:
         """Record what happened elsewhere; where it breaks a rule it is stamped irregular.
@@ -74,6 +76,9 @@ class Verbs(ABC, Generic[R]):
             score: whether the policy answers, as it does to commands.
             producer: the system that sent it, where that is not this service.
             must_exist: whether a lead that has no event yet is an error (LeadNotFound).
+            in_order: whether a fact whose predecessor is missing, such as a purchase before
+                the capture, is an error (MustWait) and not recorded as irregular.
+            queue: with `score`, whether the policy may put the lead into the queue.
             given: see `Given`.
         """
         return self._run(
@@ -86,6 +91,8 @@ class Verbs(ABC, Generic[R]):
                 score=score,
                 producer=producer,
                 must_exist=must_exist,
+                in_order=in_order,
+                queue=queue,
             )
         )
 

@@ -87,27 +87,37 @@ class Decider:
         envelope: Envelope,
         *,
         score: bool = False,
+        queue: bool = True,
     ) -> None:
         """Record what happened elsewhere; the policy answers only where `score` says so.
+
+        Without `queue` it gives points and tiers alone: nothing becomes sales-ready by it.
 
         Raises:
             Refused: only for an erased lead, which takes no more events.
             InvalidInput: when the fields are no valid event.
         """
         if event is e.Captured and self.lead.captured:
-            self._captured_again(fields, envelope, fact=True, score=score)
+            self._captured_again(fields, envelope, fact=True, score=score, queue=queue)
             return
-        self._record(event, fields, envelope, fact=True, score=score)
+        self._record(event, fields, envelope, fact=True, score=score, queue=queue)
 
     def _captured_again(
-        self, fields: Mapping[str, Any], envelope: Envelope, *, fact: bool, score: bool
+        self,
+        fields: Mapping[str, Any],
+        envelope: Envelope,
+        *,
+        fact: bool,
+        score: bool,
+        queue: bool = True,
     ) -> None:
         """A known lead applies again: an engagement, which reopens what was closed."""
         _check_names(e.Captured, fields)
         if self.lead.stage in (Stage.LOST, Stage.CUSTOMER):
             self._record(e.Reopened, {"reason": "application"}, envelope, fact=fact, score=False)
         touch = {k: v for k, v in fields.items() if k != "sales_type"}
-        self._record(e.Engaged, {**touch, "kind": "application"}, envelope, fact=fact, score=score)
+        again = {**touch, "kind": "application"}
+        self._record(e.Engaged, again, envelope, fact=fact, score=score, queue=queue)
 
     def _record(
         self,
@@ -117,6 +127,7 @@ class Decider:
         *,
         fact: bool,
         score: bool,
+        queue: bool = True,
         permissions: Mapping[ContactChannel, Permission] | None = None,
     ) -> None:
         lead = self.lead
@@ -130,7 +141,7 @@ class Decider:
         event = self._check(event, fact=fact, permissions=permissions)
         self._take(event)
         if score:
-            self._answer(event, envelope)
+            self._answer(event, envelope, queue=queue)
 
     def _build(
         self,
@@ -231,7 +242,7 @@ class Decider:
         # The library types its list by its own event base; ours are pydantic models.
         cast("list[e.LeadEvent]", self.lead.pending_events).append(event)
 
-    def _answer(self, event: e.LeadEvent, envelope: Envelope) -> None:
+    def _answer(self, event: e.LeadEvent, envelope: Envelope, *, queue: bool) -> None:
         """Record what the policy says to an event, at the moment of its cause."""
         lead, policy = self.lead, self.policy
         may_move = isinstance(event, (e.Engaged, e.Enriched, e.Captured))
@@ -254,7 +265,7 @@ class Decider:
         qualified = scoring.tier_and_target(lead, event, policy)
         if qualified is not None:
             self._take(self._build(*qualified, answers, fact=False))
-        for draft in scoring.sales_ready(lead, event, policy):
+        for draft in scoring.sales_ready(lead, event, policy) if queue else ():
             self._take(self._build(*draft, answers, fact=False))
 
 

@@ -41,7 +41,7 @@ def violations(event: e.LeadEvent, situation: Situation) -> Iterator[Violation]:
     lead = situation.lead
     if TABLE[event.topic, lead.stage] is Effect.REFUSED:
         yield _refused_at_stage(event, lead)
-    elif event.topic in _NEEDS_CAPTURE and not lead.captured:
+    elif event.topic in NEEDS_CAPTURE and not lead.captured:
         yield Violation("not_captured", "the lead has not been captured yet")
     if event.topic in _NOT_BEFORE_CAPTURE and _before_capture(event, lead):
         yield Violation("before_capture", "it would lie before the lead was captured")
@@ -76,8 +76,8 @@ _ANY_TIME: Final = {
     "lead.unmerged",
     "lead.erased",
 }
-_NEEDS_CAPTURE: Final = frozenset(t.topic for t in e.LEAD_EVENTS) - _ANY_TIME
-_NOT_BEFORE_CAPTURE: Final = _NEEDS_CAPTURE
+NEEDS_CAPTURE: Final = frozenset(t.topic for t in e.LEAD_EVENTS) - _ANY_TIME
+_NOT_BEFORE_CAPTURE: Final = NEEDS_CAPTURE
 
 
 def _before_capture(event: e.LeadEvent, lead: Lead) -> bool:

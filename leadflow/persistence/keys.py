@@ -12,6 +12,7 @@ import hmac
 import os
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Collection, Mapping
+from copy import copy
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final, NamedTuple
@@ -49,10 +50,21 @@ class Keys:
     def __init__(self, master: bytes, fetch: FetchKeys) -> None:
         self._wrapping = _derive(master, b"leadflow 1 wrapping of data keys")
         self._digesting = _derive(master, b"leadflow 1 digests of addresses")
+        self._sealing = AESGCM(_derive(master, b"leadflow 1 sealing of messages"))
         self._fetch = fetch
         # By wrapped key and never by lead: a key erased by another process is not served.
         self._cipher = lru_cache(maxsize=_MOST_UNWRAPPED)(self._unwrap)
         self._pending: dict[UUID, LeadKey] = {}
+
+    def reading(self, fetch: FetchKeys) -> Keys:
+        """The same keys, of which those in the store are read in another way.
+
+        What is new and not yet recorded is not shared: a transaction may come to nothing.
+        """
+        other = copy(self)
+        other._fetch = fetch
+        other._pending = {}
+        return other
 
     def address_digest(self, address: str) -> bytes:
         """The keyed hash under which an address, already normalised, is found (32 bytes)."""
@@ -61,6 +73,25 @@ class Keys:
     def digest(self, content: bytes) -> bytes:
         """The keyed hash of what a command said, which may be personal (32 bytes)."""
         return hmac.digest(self._digesting, b"command\0" + content, sha256)
+
+    def seal_apart(self, name: UUID, content: bytes) -> bytes:
+        """Seal what belongs to no lead's event, such as a message that could not be read.
+
+        `name` binds it to its row: sealed for one, it cannot be opened for another.
+        """
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._sealing.encrypt(nonce, content, name.bytes)
+
+    def open_apart(self, name: UUID, sealed: bytes) -> bytes:
+        """What `seal_apart` sealed.
+
+        Raises:
+            ValueError: when it was altered, or sealed for another name or by another key.
+        """
+        try:
+            return self._sealing.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], name.bytes)
+        except (InvalidTag, ValueError):
+            raise ValueError("it does not open with the store's key: it was altered") from None
 
     def to_seal(self, lead_id: UUID, *, begins: bool = False) -> LeadKey:
         """The key to seal a lead's personal data with; made where it has none yet.

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 
 from leadflow.errors import SchemaTooNew, StoreError, StoreNotFound
+from leadflow.persistence.migrations import MIGRATIONS
 from leadflow.persistence.schema import SCHEMA_VERSION, schema_version
 from leadflow.persistence.store import Cursor
 from leadflow.persistence.urls import PostgresURL, SQLiteURL, parse_store_url
-
-MIGRATIONS: Final[dict[int, Mapping[str, Sequence[str]]]] = {}
-"""From a schema version to the next: the statements for each dialect. Version 1 is the first."""
 
 
 def migrate(url: str, *, to_version: int = SCHEMA_VERSION) -> tuple[int, int]:

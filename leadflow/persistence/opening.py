@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from leadflow.errors import StoreError
 from leadflow.persistence.store import Store
-from leadflow.persistence.urls import SQLiteURL, parse_store_url
+from leadflow.persistence.urls import PostgresURL, SQLiteURL, parse_store_url
 
 
 def open_store(
@@ -17,6 +18,7 @@ def open_store(
     key: str | None = None,
     must_write: bool = True,
     lock_timeout: float = 5,
+    archive: Path | None = None,
 ) -> Store:
     """Open the store at a URL, or with `create` make it where there is none.
 
@@ -29,6 +31,8 @@ def open_store(
         key: The master key itself, 32 bytes in base64 or hex.
         must_write: Without it, a store that can only be read is opened too.
         lock_timeout: Seconds to wait for another writer.
+        archive: The folder of the log's columnar twin, which the read side keeps. Not given,
+            it is `NAME.db.archive` beside a SQLite file, and there is none on PostgreSQL.
 
     Raises:
         InvalidStoreURL: the URL names no store.
@@ -39,18 +43,24 @@ def open_store(
         KeyUnavailable: its key is missing, unreadable, malformed or of another store.
         StoreError: anything else that is wrong with it.
     """
-    target = parse_store_url(url)
+    store = _opened(
+        parse_store_url(url),
+        create=create,
+        key=key,
+        key_file=key_file,
+        must_write=must_write,
+        lock_timeout=lock_timeout,
+    )
+    if archive is not None:
+        store.archive = archive
+    return store
+
+
+def _opened(target: SQLiteURL | PostgresURL, **how: Any) -> Store:
     if isinstance(target, SQLiteURL):
         from leadflow.persistence.sqlite.opening import open_sqlite
 
-        return open_sqlite(
-            target,
-            create=create,
-            key=key,
-            key_file=key_file,
-            must_write=must_write,
-            lock_timeout=lock_timeout,
-        )
+        return open_sqlite(target, **how)
     try:
         from leadflow.persistence.postgres.opening import open_postgres
     except ModuleNotFoundError as error:
@@ -59,11 +69,4 @@ def open_store(
             hint="pip install 'leadflow[postgres]'",
         ) from None
 
-    return open_postgres(
-        target,
-        create=create,
-        key=key,
-        key_file=key_file,
-        must_write=must_write,
-        lock_timeout=lock_timeout,
-    )
+    return open_postgres(target, **how)

@@ -1,4 +1,4 @@
--- The store on PostgreSQL, schema version 1. Run in one transaction.
+-- The store on PostgreSQL, schema version 2. Run in one transaction.
 
 -- The log. Positions are given by the append, never by a sequence: a sequence burns a value
 -- with every transaction that is rolled back.
@@ -50,6 +50,55 @@ CREATE TABLE lead_aliases (
     external_id text PRIMARY KEY,
     lead_id uuid NOT NULL
 );
+
+-- How far each partition of an inbox was read: moved on in the transaction that records its
+-- messages, from where its holder last put it.
+CREATE TABLE inbox_offsets (
+    topic text NOT NULL,
+    topic_partition integer NOT NULL,
+    topic_id uuid NOT NULL,
+    next_offset bigint NOT NULL,
+    holder text NOT NULL,
+    moved_at bigint NOT NULL,
+    PRIMARY KEY (topic, topic_partition)
+);
+
+-- Messages that could not be recorded, sealed by the store's key.
+CREATE TABLE dead_letters (
+    letter_id uuid PRIMARY KEY,
+    topic text NOT NULL,
+    topic_id uuid NOT NULL,
+    topic_partition integer NOT NULL,
+    message_offset bigint NOT NULL,
+    lead_id uuid,
+    source text,
+    type text,
+    reason text NOT NULL,
+    attempt integer NOT NULL,
+    failed_at bigint NOT NULL,
+    expires_at bigint NOT NULL,
+    published boolean NOT NULL,
+    sealed bytea NOT NULL
+);
+CREATE INDEX dead_letters_by_lead ON dead_letters (lead_id);
+
+-- Facts that wait for one before them, sealed by the store's key.
+CREATE TABLE held_facts (
+    held_id uuid PRIMARY KEY,
+    topic text NOT NULL,
+    topic_id uuid NOT NULL,
+    topic_partition integer NOT NULL,
+    message_offset bigint NOT NULL,
+    lead_id uuid NOT NULL,
+    lead_version bigint NOT NULL,
+    subject text NOT NULL,
+    source text NOT NULL,
+    type text NOT NULL,
+    held_at bigint NOT NULL,
+    held_until bigint NOT NULL,
+    sealed bytea NOT NULL
+);
+CREATE INDEX held_facts_by_lead ON held_facts (lead_id);
 
 -- schema_version, store_id, created_at, key_check
 CREATE TABLE leadflow_meta (

@@ -13,7 +13,7 @@ from leadflow.errors import KeyUnavailable, SchemaTooNew, StoreError
 from leadflow.persistence.keys import check_value
 from leadflow.persistence.master_key import KeySource
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 Meta = Mapping[str, str]
 

@@ -12,8 +12,11 @@ from uuid import UUID
 from eventsourcing.persistence import ApplicationRecorder, Mapper, Notification
 
 from leadflow.domain.events import LogEvent
+from leadflow.persistence.inbox import InboxChanges
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from leadflow.persistence.keys import Keys
     from leadflow.persistence.master_key import KeySource
 
@@ -108,6 +111,8 @@ class Append:
     """Digest of an address (see `Keys.address_digest`) to lead."""
     destroy_keys: Sequence[UUID] = ()
     """Leads to erase: their data keys and address rows are removed."""
+    inbox: InboxChanges = field(default_factory=InboxChanges)
+    """What becomes of the messages that a worker has read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,8 @@ class Store(Protocol):
     keys: Keys
     key_source: KeySource
     """Where the master key comes from."""
+    archive: Path | None
+    """The folder of the log's columnar twin, which the read side keeps; None: there is none."""
 
     @property
     def recorder(self) -> ApplicationRecorder:
@@ -165,8 +172,19 @@ class Store(Protocol):
             Conflict: a lead has an event of that version already.
             CommandRecorded: a command id is in the log already.
             PolicyChanged: another policy than `expect_policy` is in force.
+            InboxTaken: another worker moved an offset of `inbox`, or settled its messages.
             StoreLocked, StoreReadOnly, StoreFull, ConnectionLost: nothing was recorded, or,
                 for the last, it is not known whether.
+        """
+        ...
+
+    def within(self, connection: object) -> Store:
+        """The same store over a connection of the caller's (psycopg), in his transaction.
+
+        What is recorded is committed, or rolled back, with what else he does in it.
+
+        Raises:
+            InvalidInput: when it has no open transaction, or the store is no PostgreSQL one.
         """
         ...
 
@@ -204,6 +222,10 @@ class Store(Protocol):
 
     def commands(self, ids: Collection[UUID]) -> dict[UUID, CommandRow]:
         """Those of the commands that are recorded."""
+        ...
+
+    def begun(self, leads: Collection[UUID]) -> set[UUID]:
+        """Those of the leads that have events."""
         ...
 
     def leads_by_prefix(self, prefix: str, limit: int = 2) -> list[UUID]:

@@ -30,7 +30,7 @@ def test_describing_a_store(store: Store) -> None:
     assert info.by_topic == {"lead.captured": 3, "lead.engaged": 6, "policy.activated": 1}
     assert info.last_recorded_at is not None
     assert info.size > 0
-    assert info.schema_version == 1
+    assert info.schema_version == 2
     assert info.url == store.url
 
 
@@ -110,7 +110,7 @@ def test_postgresql_is_backed_up_by_its_own_tools(tmp_path: Path) -> None:
 
 
 def test_a_store_of_the_present_schema_needs_no_migration(lasting_url: str) -> None:
-    assert migrate(lasting_url) == (1, 1)
+    assert migrate(lasting_url) == (2, 2)
     open_store(lasting_url).close()
 
 
@@ -119,13 +119,13 @@ def test_migrating_an_older_store(lasting_url: str, monkeypatch: pytest.MonkeyPa
         "sqlite": ["CREATE TABLE news (x INTEGER)"],
         "postgresql": ["CREATE TABLE news (x int)"],
     }
-    monkeypatch.setitem(migrating.MIGRATIONS, 1, steps)
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", 2)
-    with pytest.raises(StoreError, match="has schema version 1, older than 2") as raised:
+    monkeypatch.setitem(migrating.MIGRATIONS, 2, steps)
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", 3)
+    with pytest.raises(StoreError, match="has schema version 2, older than 3") as raised:
         open_store(lasting_url)
     assert "leadflow store migrate" in (raised.value.hint or "")
-    assert migrate(lasting_url, to_version=2) == (1, 2)
-    assert migrate(lasting_url, to_version=2) == (2, 2)
+    assert migrate(lasting_url, to_version=3) == (2, 3)
+    assert migrate(lasting_url, to_version=3) == (3, 3)
     with open_store(lasting_url) as store, store.transaction(write=False) as cursor:
         cursor.execute("SELECT count(*) FROM news")
         assert cursor.fetchone() == (0,)
@@ -136,17 +136,17 @@ def test_a_migration_that_fails_changes_nothing(
     lasting_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = ["CREATE TABLE news (x integer)", "CREATE TABLE stored_events (x integer)"]
-    monkeypatch.setitem(migrating.MIGRATIONS, 1, {"sqlite": steps, "postgresql": steps})
+    monkeypatch.setitem(migrating.MIGRATIONS, 2, {"sqlite": steps, "postgresql": steps})
     with pytest.raises(StoreError):
-        migrate(lasting_url, to_version=2)
-    assert migrate(lasting_url) == (1, 1)
+        migrate(lasting_url, to_version=3)
+    assert migrate(lasting_url) == (2, 2)
     with open_store(lasting_url) as store, store.transaction(write=True) as cursor:
         cursor.execute("CREATE TABLE news (x integer)")
 
 
 def test_a_version_that_nothing_leads_on_from(lasting_url: str) -> None:
     with pytest.raises(StoreError, match="nothing leads on from there"):
-        migrate(lasting_url, to_version=2)
+        migrate(lasting_url, to_version=3)
 
 
 def test_migrating_a_newer_store(lasting_url: str) -> None:

@@ -179,7 +179,7 @@ def test_a_file_that_was_cut_off(sqlite_file: Path) -> None:
         open_store(url(sqlite_file))
 
 
-@pytest.mark.parametrize("version", ["2", "99"])
+@pytest.mark.parametrize("version", ["3", "99"])
 def test_a_newer_schema(sqlite_file: Path, version: str) -> None:
     made(sqlite_file)
     set_meta(sqlite_file, "schema_version", version)

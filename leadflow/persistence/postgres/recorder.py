@@ -17,7 +17,7 @@ from leadflow.persistence.appending import Batch, stored_batch
 from leadflow.persistence.keys import Keys
 from leadflow.persistence.postgres.connections import CHANNEL, Connections
 from leadflow.persistence.postgres.errors import in_our_words
-from leadflow.persistence.postgres.writing import write_batch
+from leadflow.persistence.postgres.writing import write_batch, write_within
 from leadflow.persistence.store import Appended, RecordedEvent
 
 NO_LIMIT: Final = 2**63 - 1
@@ -78,8 +78,10 @@ class LeadDatastore(PostgresDatastore):
 class LeadRecorder(PostgresApplicationRecorder):
     """Records and reads events; whatever it inserts takes the one append."""
 
-    def __init__(self, connections: Connections, keys: Keys) -> None:
+    def __init__(self, connections: Connections, keys: Keys, *, within: bool = False) -> None:
+        """`within` says that others begin and commit the transactions."""
         super().__init__(LeadDatastore(connections))
+        self._within = within
         self._connections = connections
         self._keys = keys
         self.channel_name = CHANNEL
@@ -90,7 +92,11 @@ class LeadRecorder(PostgresApplicationRecorder):
     def append(self, batch: Batch) -> Appended:
         """Record a batch in one transaction."""
         appended = self._connections.persistently(
-            lambda connection, again: write_batch(connection, batch, again=again)
+            lambda connection, again: (
+                write_within(connection, batch)
+                if self._within
+                else write_batch(connection, batch, again=again)
+            )
         )
         self._keys.recorded(batch.new_keys)
         return appended

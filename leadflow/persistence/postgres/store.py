@@ -6,15 +6,20 @@ import time
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Final, Literal, Self
+from functools import cached_property
+from pathlib import Path
+from typing import Final, Literal, Self, cast
 from uuid import UUID
 
+import psycopg
+
 from leadflow.domain.events import LogEvent
-from leadflow.errors import ConnectionLost, LogCorrupt, StoreReadOnly
+from leadflow.errors import ConnectionLost, InvalidInput, LogCorrupt, StoreReadOnly
 from leadflow.persistence.appending import encode_batch
 from leadflow.persistence.codec import LeadMapper, Stored, to_moment
 from leadflow.persistence.keys import Keys
 from leadflow.persistence.master_key import KeySource
+from leadflow.persistence.postgres.borrowed import BorrowedConnection
 from leadflow.persistence.postgres.connections import AnyConnection, Connections
 from leadflow.persistence.postgres.recorder import NO_LIMIT, LeadRecorder, recorded
 from leadflow.persistence.prefixes import uuid_range
@@ -53,19 +58,49 @@ class PostgresStore:
 
     dialect: Literal["sqlite", "postgresql"] = "postgresql"
 
-    def __init__(self, connections: Connections, master_key: bytes, key_source: KeySource) -> None:
+    def __init__(
+        self,
+        connections: Connections,
+        keys: Keys | bytes,
+        key_source: KeySource,
+        *,
+        within: bool = False,
+    ) -> None:
+        """`keys` may be the master key; `within` says that others begin and commit."""
         self.url = connections.target.url
         self.connections = connections
         self.key_source = key_source
-        self.keys = Keys(master_key, self._wrapped_keys)
+        self.archive: Path | None = None
+        self.keys = (
+            Keys(keys, self._wrapped_keys)
+            if isinstance(keys, bytes)
+            else keys.reading(self._wrapped_keys)
+        )
         self.mapper = LeadMapper(self.keys)
-        self.recorder = LeadRecorder(connections, self.keys)
+        self.recorder = LeadRecorder(connections, self.keys, within=within)
         self._rows = self.recorder.rows
 
     @property
     def dsn(self) -> str:
         """The URL with its password, for another driver: never shown."""
         return self.connections.target.conninfo
+
+    def within(self, connection: object) -> PostgresStore:
+        if not isinstance(connection, psycopg.Connection):
+            kind = type(connection).__name__
+            raise InvalidInput(f"events are recorded within a psycopg connection, not a {kind}")
+        borrowed = BorrowedConnection(self.connections, cast("AnyConnection", connection))
+        within = PostgresStore(borrowed, self.keys, self.key_source, within=True)
+        if within._store_id != self._store_id:
+            raise InvalidInput(
+                f"the connection to record within is to another store than {self.url}"
+            )
+        return within
+
+    @cached_property
+    def _store_id(self) -> str:
+        [(store_id,)] = self._rows("SELECT value FROM leadflow_meta WHERE name = 'store_id'")
+        return str(store_id)
 
     def append(self, append: Append) -> Appended:
         # An erased key is gone for every reader at once. Its old row's bytes stay in the
@@ -124,6 +159,13 @@ class PostgresStore:
         )
         return {row[0]: CommandRow(*row) for row in rows}
 
+    def begun(self, leads: Collection[UUID]) -> set[UUID]:
+        query = (
+            "SELECT originator_id FROM stored_events"
+            " WHERE originator_version = 1 AND originator_id = ANY(%s)"
+        )
+        return set(self._leads(query, list(leads)))
+
     def leads_by_prefix(self, prefix: str, limit: int = 2) -> list[UUID]:
         between = uuid_range(prefix)
         if between is None:
@@ -160,6 +202,10 @@ class PostgresStore:
 
     @contextmanager
     def transaction(self, *, write: bool) -> Generator[Cursor]:
+        if isinstance(self.connections, BorrowedConnection):
+            with self.connections.connection() as connection, connection.transaction():
+                yield connection.cursor()
+            return
         begin = "READ COMMITTED" if write else "REPEATABLE READ READ ONLY"
         with self.connections.begun(f"BEGIN ISOLATION LEVEL {begin}") as connection:
             with connection.cursor() as cursor:

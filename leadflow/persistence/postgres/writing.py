@@ -18,6 +18,7 @@ from leadflow.persistence.appending import (
     found_again,
     place,
 )
+from leadflow.persistence.inbox_tables import forget_leads, write_changes
 from leadflow.persistence.postgres.connections import CHANNEL, AnyConnection
 from leadflow.persistence.store import Append, Appended, Head
 
@@ -25,8 +26,8 @@ Statement = tuple[bytes, tuple[object, ...]]
 
 # Locking this row is the only lock, and the first thing done; the clock is read under it.
 # Sent as one message: the lock is not held for a journey over the network more than needed.
+_BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED;"
 _LOCK: Final = (
-    "BEGIN ISOLATION LEVEL READ COMMITTED;"
     " SELECT position, hash, recorded_at, policy_position FROM log_head FOR UPDATE;"
     " SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 )
@@ -35,29 +36,51 @@ _COLUMNS: Final = ("int8", "uuid", "int8", "text", "bytea", "int8", "bytea")
 
 def write_batch(connection: AnyConnection, batch: Batch, *, again: bool) -> Appended:
     """Record a batch and commit; `again` says that it may be recorded already."""
-    head, now = _lock(connection)
+    head, now = _lock(connection, _BEGIN + _LOCK)
     if again:
         found = _found(connection, batch)
         if found is not None:
             connection.rollback()
             return found
+    return _write(connection, batch, head, now, commit=True)
+
+
+def write_within(connection: AnyConnection, batch: Batch) -> Appended:
+    """Record a batch in the transaction that the connection is in, which its owner commits.
+
+    What could not be recorded is rolled back to where it began, and the transaction goes on.
+    """
+    with connection.transaction():
+        head, now = _lock(connection, _LOCK)
+        return _write(connection, batch, head, now, commit=False)
+
+
+def _write(
+    connection: AnyConnection, batch: Batch, head: Head, now: int, *, commit: bool
+) -> Appended:
     placed = place(batch, head, now, id_as_text=False)
     try:
         if placed.commands:
             connection.execute(*_commands(placed))
         check_policy(batch, head)
+        if batch.request.inbox or batch.request.destroy_keys:
+            with connection.cursor() as cursor:
+                write_changes(cursor, batch.request.inbox, "postgresql", now)
+                forget_leads(cursor, batch.request.destroy_keys, "postgresql")
         with connection.pipeline():
             for statement, values in _statements(batch, placed):
                 connection.execute(statement, values)
-            connection.execute("COMMIT")
+            if commit:
+                connection.execute("COMMIT")
     except psycopg.IntegrityError as error:
         raise _violated(error, placed) from None
     return placed.appended
 
 
-def _lock(connection: AnyConnection) -> tuple[Head, int]:
-    cursor = connection.execute(_LOCK)
-    cursor.nextset()
+def _lock(connection: AnyConnection, statements: str) -> tuple[Head, int]:
+    cursor = connection.execute(statements.encode())
+    if statements.startswith(_BEGIN):
+        cursor.nextset()
     row = cursor.fetchone()
     if row is None:
         raise LogCorrupt("the log has lost its head: the row of log_head is gone", position=0)

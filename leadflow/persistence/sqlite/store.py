@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, Self, TypeVar, cast
 from uuid import UUID
 
 from leadflow.domain.events import LogEvent
+from leadflow.errors import InvalidInput
 from leadflow.persistence.appending import encode_batch
 from leadflow.persistence.codec import LeadMapper, Stored, to_moment
 from leadflow.persistence.keys import Keys
@@ -28,6 +29,7 @@ from leadflow.persistence.store import (
     Head,
     Page,
     RecordedEvent,
+    Store,
 )
 
 T = TypeVar("T")
@@ -62,6 +64,8 @@ class SQLiteStore:
         self.mapper = LeadMapper(self.keys)
         self.recorder = LeadRecorder(connections, self.keys)
         self._erasing = False
+        file = connections.place.file
+        self.archive: Path | None = file and file.with_name(f"{file.name}.archive")
 
     @property
     def path(self) -> Path | None:
@@ -69,6 +73,13 @@ class SQLiteStore:
         return self.connections.place.file
 
     # Writing
+
+    def within(self, connection: object) -> Store:
+        raise InvalidInput(
+            f"{self.url} cannot be written within a {type(connection).__name__}: only a store in "
+            "PostgreSQL records inside a transaction of the caller's",
+            hint="Record from an outbox; docs/how-to/outbox.md shows one.",
+        )
 
     def append(self, append: Append) -> Appended:
         appended = self.recorder.append(encode_batch(append, self.keys))
@@ -135,6 +146,13 @@ class SQLiteStore:
         )
         found = (CommandRow(UUID(bytes=row[0]), *row[1:]) for row in rows)
         return {row.command_id: row for row in found}
+
+    def begun(self, leads: Collection[UUID]) -> set[UUID]:
+        query = (
+            "SELECT originator_id FROM stored_events"
+            " WHERE originator_version = 1 AND originator_id IN"
+        )
+        return {UUID(row[0]) for row in self._in_parts(query, [str(lead) for lead in leads])}
 
     def leads_by_prefix(self, prefix: str, limit: int = 2) -> list[UUID]:
         between = uuid_range(prefix)

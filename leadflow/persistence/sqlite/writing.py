@@ -16,6 +16,7 @@ from leadflow.persistence.appending import (
     conflict,
     place,
 )
+from leadflow.persistence.inbox_tables import forget_leads, write_changes
 from leadflow.persistence.store import Append, Appended, Head
 
 
@@ -41,6 +42,8 @@ def write_batch(cursor: sqlite3.Cursor, batch: Batch) -> Appended:
     try:
         _write_commands(cursor, placed)
         check_policy(batch, head)
+        if batch.request.inbox:
+            write_changes(cursor, batch.request.inbox, "sqlite", clock())
         cursor.executemany("INSERT INTO stored_events VALUES (?,?,?,?,?,?,?)", placed.rows)
         _write_keys(cursor, batch.new_keys)
         _write_addresses(cursor, batch.request)
@@ -90,6 +93,8 @@ def _write_addresses(cursor: sqlite3.Cursor, request: Append) -> None:
             (str(lead),),
         )
         cursor.execute("DELETE FROM lead_addresses WHERE lead_id = ?", (str(lead),))
+    if request.destroy_keys:
+        forget_leads(cursor, request.destroy_keys, "sqlite")
 
 
 def _violated(cursor: sqlite3.Cursor, message: str, batch: Batch, placed: Placed) -> LeadflowError:

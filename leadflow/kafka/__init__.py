@@ -1,0 +1,1 @@
+"""Kafka: ingest of an inbox, relay of the log, and what runs them."""
