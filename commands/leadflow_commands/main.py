@@ -66,6 +66,11 @@ COMMANDS: Final = {
     "projections": Lazy(
         "leadflow_commands.projections:projections", "Run and rebuild the read models.", _OPERATE
     ),
+    "archive": Lazy(
+        "leadflow_commands.archive:archive",
+        "Seal the log as columns, see what is sealed, and verify it.",
+        _OPERATE,
+    ),
     "log": Lazy("leadflow_commands.log:log", "Count, verify and export the event log.", _OPERATE),
     "doctor": Lazy("leadflow_commands.doctor:doctor", "Check that everything is well.", _OPERATE),
     "completion": Lazy(

@@ -35,15 +35,18 @@ class Connection:
 
     def number(self, sql: str) -> int:
         """The one whole number that a query gives."""
+        [(value,)] = self.rows(sql)
+        return int(value)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows that a query gives."""
         import pyarrow as pa
 
         with self.statement() as statement:
             statement.set_sql_query(sql)
             stream, _ = statement.execute_query()
             with pa.RecordBatchReader.from_stream(stream) as reader:
-                rows = reader.read_all().to_pylist()
-        [(value,)] = [tuple(row.values()) for row in rows]
-        return int(value)
+                return [tuple(row.values()) for row in reader.read_all().to_pylist()]
 
     def append(self, table: str, rows: Any) -> None:
         """Write a record batch to the end of a table."""

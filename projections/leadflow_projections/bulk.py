@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from leadflow.errors import StoreError
 from leadflow_projections.bulk_child import Job, Target
-from leadflow_projections.checkpoints import TABLE, Build, fence
+from leadflow_projections.checkpoints import Build, fence, fence_statement
 from leadflow_projections.children import child_running, last_words, sqlite_uri
 from leadflow_projections.physical import Row, insert_rows
 from leadflow_projections.sql import literal, physical_columns, quoted
@@ -164,8 +164,7 @@ class _InChild:
 
 def _fence_statement(build: Build) -> str:
     """The child's way to see that the build is still its parent's; constants only."""
-    return (
-        f"UPDATE {TABLE} SET heartbeat = heartbeat WHERE projection = {literal(build.projection)} "
-        f"AND version = {build.version} AND build = {build.build} "
-        f"AND runner = {literal(build.runner or '')}"
-    )
+    statement, values = fence_statement(build)
+    for value in values:
+        statement = statement.replace("?", literal(value), 1)
+    return statement

@@ -20,16 +20,21 @@ _PIPE_BYTES: Final = 1 << 20
 """Where the system lets pipes grow, so that their ends need not take turns so often."""
 
 
-@contextmanager
-def child_running(module: str) -> Generator[subprocess.Popen[bytes]]:
-    """A module of ours run by a fresh interpreter, spawned and not forked; ended with the block."""
-    child = subprocess.Popen(
+def start_child(module: str) -> subprocess.Popen[bytes]:
+    """A module of ours run by a fresh interpreter, spawned and not forked."""
+    return subprocess.Popen(
         [sys.executable, "-P", "-m", module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         pipesize=_PIPE_BYTES,
     )
+
+
+@contextmanager
+def child_running(module: str) -> Generator[subprocess.Popen[bytes]]:
+    """The same, ended with the block."""
+    child = start_child(module)
     try:
         yield child
     finally:

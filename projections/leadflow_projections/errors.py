@@ -35,6 +35,8 @@ class BuildTaken(StoreError):
     code = "build_taken"
 
     def __init__(self, projection: str, build: int, host: str | None, pid: int | None) -> None:
+        self.pid = pid
+        """Of the process, where it is known; else somebody moved the build meanwhile."""
         who = f"process {pid} on {host}" if pid is not None else "another process"
         super().__init__(
             f"build {build} of {projection} is worked on by {who}",
@@ -71,3 +73,9 @@ class BuildMissing(StoreError):
     """There is no such build of a read model, or none in the role that is asked for."""
 
     code = "build_missing"
+
+
+class BuildCancelled(StoreError):
+    """The build that this process was making was cancelled meanwhile."""
+
+    code = "build_cancelled"

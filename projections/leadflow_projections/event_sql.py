@@ -95,12 +95,24 @@ def _first_that_holds(arms: Iterable[tuple[str, str]]) -> str:
     return f"CASE {' '.join(whens)} END"
 
 
-def taken_value_sql(column: Column, as_of: int | None) -> str:
+def taken_value_sql(column: Column, as_of: int | None, *, placed: bool = False) -> str:
+    """What is taken from an event, else NULL.
+
+    Args:
+        column: whose takes are meant.
+        as_of: see `value_sql`.
+        placed: whether only events count that `taken_position_sql` gives a position for;
+            then the value of any other event may be anything.
+    """
+
     def arm(part: Take) -> tuple[str, str]:
         sql = value_sql(part.value, as_of)
         return _taken(part, as_of), f"-({sql})" if part.negative else sql
 
-    return _first_that_holds(map(arm, column.takes))
+    arms = [arm(part) for part in column.takes]
+    if placed and len({value for _, value in arms}) == 1:
+        return arms[0][1]
+    return _first_that_holds(arms)
 
 
 def taken_position_sql(column: Column, as_of: int | None) -> str:

@@ -21,10 +21,10 @@ from leadflow_projections.moments import microseconds
 from leadflow_projections.sql import (
     Combined,
     combined,
+    compact_select,
     fields_of,
     fold_select,
-    merge_select,
-    physical_columns,
+    partial_columns,
     quoted,
 )
 from leadflow_projections.views import view_select
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from leadflow.persistence.store import Store
     from leadflow_projections.algebra import Table, Type
+    from leadflow_projections.archive.twin import Archive
 
 COMPACT_ROWS: Final = 1_000_000
 """Partial rows that may gather beside those of the last merge before they are merged again."""
@@ -87,20 +88,13 @@ class Fold:
         self._foreign = {
             topic: fields_of([table for table in tables if topic in table.of]) for topic in foreign
         }
-        self._counted = "events"
-        if as_of is not None:
-            last_day = as_of if as_of_day is None else as_of_day
-            is_date = f"basis = {DAY_ONLY} AND occurred_at % {DAY_US} = 0"
-            self._counted = (
-                f"(FROM events WHERE basis <> {ASSUMED} AND "
-                f"occurred_at <= CASE WHEN {is_date} THEN {last_day} ELSE {as_of} END)"
-            )
+        self._last_day = as_of if as_of_day is None else as_of_day
         self._compacted = {group.table.name: 0 for group in self._groups}
         self.position = 0
         self.events = 0
         self.assumed = 0
         for group in self._groups:
-            columns = physical_columns(group.table).items()
+            columns = partial_columns(group.table).items()
             declared = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns)
             connection.execute(f"CREATE OR REPLACE TEMP TABLE {group.table.name} ({declared})")
 
@@ -112,12 +106,17 @@ class Fold:
             check_fields(chunk, self._foreign)
         if self._computed:
             chunk = with_computed(chunk, self._computed)
+        position = chunk_position(chunk)
         self._connection.register("chunk", chunk)
         try:
-            self._take(self._decode)
+            if self._as_of is None and len(self._groups) == 1:
+                self._fold(self._decode, chunk.num_rows, position)
+                return
+            # What is read several times is decoded once.
+            self._connection.execute(f"CREATE OR REPLACE TEMP TABLE events AS {self._decode}")
         finally:
             self._connection.unregister("chunk")
-        self._fold(chunk.num_rows, self._number("FROM events", "max(position)"))
+        self._fold("FROM events", chunk.num_rows, position)
 
     def add_decoded(self, select: str, *, events: int, position: int) -> None:
         """Fold events that are decoded already.
@@ -131,8 +130,7 @@ class Fold:
         """
         if events == 0:
             return
-        self._take(select)
-        self._fold(events, position)
+        self._fold(select, events, position)
 
     @property
     def fields(self) -> dict[str, Type]:
@@ -141,20 +139,26 @@ class Fold:
 
     @property
     def needs_events(self) -> bool:
-        """Whether functions are to be given whole events, which decoded columns are not."""
-        return bool(self._computed)
+        """Whether whole events are read: for functions, and of other applications."""
+        return bool(self._computed or self._foreign)
 
-    def _take(self, select: str) -> None:
-        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE events AS {select}")
+    @property
+    def connection(self) -> DuckDBPyConnection:
+        """The engine that it folds in."""
+        return self._connection
 
-    def _fold(self, events: int, position: int) -> None:
-        """Fold the events that were taken."""
+    def _fold(self, decoded: str, events: int, position: int) -> None:
+        """Fold decoded events, which a statement gives."""
+        counted = f"({decoded})"
         if self._as_of is not None:
-            self.assumed += self._number(f"FROM events WHERE basis = {ASSUMED}")
+            self.assumed += self._number(f"FROM ({decoded}) WHERE basis = {ASSUMED}")
+            is_date = f"basis = {DAY_ONLY} AND occurred_at % {DAY_US} = 0"
+            upto = f"CASE WHEN {is_date} THEN {self._last_day} ELSE {self._as_of} END"
+            counted = f"(FROM ({decoded}) WHERE basis <> {ASSUMED} AND occurred_at <= {upto})"
         for group in self._groups:
             self._connection.execute(
                 f"INSERT INTO {group.table.name} "
-                f"{fold_select(group.table, self._counted, as_of=self._as_of)}"
+                f"{fold_select(group.table, counted, as_of=self._as_of)}"
             )
             rows = self._number(f"FROM {group.table.name}")
             if rows > self._compacted[group.table.name] + COMPACT_ROWS:
@@ -196,8 +200,7 @@ class Fold:
 
     def keys_of(self, table: Table) -> str:
         """The statement that gives the keys of a table's rows that the events touch."""
-        keys = ", ".join(map(quoted, table.key))
-        return f"SELECT DISTINCT {keys} FROM {self._group_of[table.name].table.name}"
+        return self._group_of[table.name].keys_of(table)
 
     def clear(self) -> None:
         """Give back what the fold holds in the engine."""
@@ -208,13 +211,21 @@ class Fold:
     def _compact(self, group: Combined) -> None:
         name = group.table.name
         self._connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {name} AS {merge_select(group.table, name)}"
+            f"CREATE OR REPLACE TEMP TABLE {name} AS {compact_select(group.table, name)}"
         )
         self._compacted[name] = self._number(f"FROM {name}")
 
     def _number(self, source: str, what: str = "count(*)") -> int:
         ((number,),) = self._connection.execute(f"SELECT {what} {source}").fetchall()
         return int(number or 0)
+
+
+def chunk_position(chunk: pa.Table) -> int:
+    """The greatest position of a chunk of log rows."""
+    import pyarrow.compute
+
+    compute: Any = pyarrow.compute  # its types are stricter than what it takes
+    return int(compute.max(chunk["position"]).as_py())
 
 
 def rows_name(table: Table) -> str:
@@ -224,7 +235,7 @@ def rows_name(table: Table) -> str:
 
 def fold_log(
     connection: DuckDBPyConnection,
-    store: Store,
+    log: Store | Archive,
     tables: Sequence[Table],
     *,
     as_of: datetime | None = None,
@@ -233,13 +244,13 @@ def fold_log(
     by_person: bool = False,
     zone: tzinfo = UTC,
 ) -> FoldedLog:
-    """Read the store's log and make one engine table per declared one, named like it.
+    """Read a log, by its twin where it has one, and make one engine table per declared one.
 
     The tables hold the public columns; instants are TIMESTAMP in UTC, maps MAP.
 
     Args:
         connection: the engine, see `open_engine`.
-        store: whose log is read.
+        log: the store, or the twin of its log alone.
         tables: what is folded.
         as_of: only events that had happened by then, in the order of the log; events of
             assumed time are left out.
@@ -260,7 +271,7 @@ def fold_log(
         as_of_day=None if as_of is None else _day_of(as_of, zone),
     )
     limit = None if known_at is None else microseconds(known_at)
-    fold_range(fold, store, upto=upto, known_at=limit)
+    fold_range(fold, log, upto=upto, known_at=limit)
     fold.finish()
     for table in tables:
         rows = rows_name(table)

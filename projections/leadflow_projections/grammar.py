@@ -81,8 +81,16 @@ def _members(model: type[BaseModel]) -> list[tuple[str, str, bool]]:
         if name == "landing_page" and validators:
             members.append((name, _text(_CHARACTER.replace("\\x1f", "\\x1f?")), False))
         else:
-            members.append((name, _value(hints[name], field), field.is_required()))
+            members.append((name, _value(hints[name], field), _is_always_written(field)))
     return members
+
+
+def _is_always_written(field: FieldInfo) -> bool:
+    """Whether the codec never leaves the field out: it does where the value is None.
+
+    A state without a field that has another default is one for the model, which knows it.
+    """
+    return field.is_required() or field.get_default(call_default_factory=True) is not None
 
 
 def _object(members: Iterable[tuple[str, str, bool]]) -> str:

@@ -37,29 +37,41 @@ def trusted(rows: pa.Table) -> pa.Table:
     """
     import pyarrow as pa
 
-    pc = _compute()
     if rows.num_rows <= _MODEL_ROWS:
         return _judged(rows)
-    parts: list[pa.Table] = []
-    suspects: list[pa.Table] = []
-    topics: Any = rows["topic"].unique()
+    try:
+        read = _with_states(rows, rows["state"].cast(pa.string()))
+    except pa.ArrowInvalid:  # one of them is no UTF-8
+        return _judged(rows)
+    pc = _compute()
+    suspects = _suspects(read)
+    if suspects is None:
+        return read
+    suspect = pc.is_in(rows["position"], value_set=suspects)
+    judged = _judged(rows.filter(suspect))
+    return pa.concat_tables([read.filter(pc.invert(suspect)), judged])
+
+
+def _suspects(rows: pa.Table) -> Any:
+    """The positions of the rows that no pattern answers for; None where there are none."""
+    import pyarrow as pa
+
+    pc = _compute()
+    # A pattern is compiled anew for every piece of a column, so there is to be one piece.
+    columns = ["position", "originator_id", "originator_version", "state"]
+    judged = rows.select(columns).combine_chunks()
+    topics: Any = rows["topic"].dictionary_encode().unify_dictionaries().combine_chunks()
+    suspects: list[Any] = []
     # Their own scalars are compared with: making one of a Python value would load pandas.
-    for topic in topics:
-        # A pattern is compiled anew for every piece of a column.
-        of_topic = rows.filter(pc.equal(rows["topic"], topic)).combine_chunks()
-        expected = as_expected(of_topic, topic.as_py())
+    for code in topics.indices.unique():
+        topic = topics.dictionary[code.as_py()].as_py()
+        of_topic = judged.filter(pc.equal(topics.indices, code))
+        expected = as_expected(of_topic, topic)
         if expected is None:
-            suspects.append(of_topic)
-            continue
-        texts = _with_states(of_topic, of_topic["state"].cast(pa.string()))
-        if pc.all(expected).as_py():
-            parts.append(texts)
-        else:
-            parts.append(texts.filter(expected))
-            suspects.append(of_topic.filter(pc.invert(expected)))
-    if suspects:
-        parts.append(_judged(pa.concat_tables(suspects)))
-    return pa.concat_tables(parts)
+            suspects.append(of_topic["position"])
+        elif not pc.all(expected).as_py():
+            suspects.append(of_topic["position"].filter(pc.invert(expected)))
+    return pa.chunked_array([c for each in suspects for c in each.chunks]) if suspects else None
 
 
 def as_expected(rows: pa.Table, topic: str) -> Any:
@@ -99,7 +111,7 @@ def _judged(rows: pa.Table) -> pa.Table:
     import pyarrow as pa
 
     found = sorted(rows.to_pylist(), key=lambda row: int(row["position"]))
-    states = {row["position"]: _judge(row).decode() for row in found}
+    states = {row["position"]: judged_state(row).decode() for row in found}
     texts = [states[position] for position in rows["position"].to_pylist()]
     return _with_states(rows, pa.array(texts, pa.string()))
 
@@ -117,7 +129,12 @@ def decoded(event: RecordedEvent) -> LogEvent:
     return _mapper().to_domain_event(replace(event, state=_without_personal(event.state)))
 
 
-def _judge(row: Mapping[str, Any]) -> bytes:
+def judged_state(row: Mapping[str, Any]) -> bytes:
+    """The state of one row of the log, as its event's model writes it.
+
+    Raises:
+        LogCorrupt: when it is no event, and why.
+    """
     position = int(row["position"])
     try:
         lead_id = UUID(row["originator_id"])

@@ -43,7 +43,7 @@ def main() -> None:
     writer: Any = None
     try:
         with pa.PythonFile(cast("IOBase", sys.stdout.buffer), "w") as sink:
-            for batch in _batches(source):
+            for batch in batches(source):
                 writer = writer or pa.ipc.new_stream(sink, batch.schema)
                 writer.write_batch(batch)
             if writer is not None:
@@ -54,7 +54,8 @@ def main() -> None:
         sys.exit(0)
 
 
-def _batches(source: Source) -> Iterator[pa.RecordBatch]:
+def batches(source: Source) -> Iterator[pa.RecordBatch]:
+    """The log's rows, by ADBC: only for processes that never open the file otherwise."""
     import pyarrow as pa
 
     options = {"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)}

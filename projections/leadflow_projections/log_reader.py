@@ -64,14 +64,14 @@ def open_log(
     end = end if upto is None else min(end, upto)
     source = _source(store, after, end) if end - after > IN_PROCESS_EVENTS else None
     if source is None:
-        yield _whole(_pages(store, after, end), after, end)
+        yield whole(_pages(store, after, end), after, end)
         return
     with child_running("leadflow_projections.log_child") as child:
         _ask(child, source)
-        yield _whole(_from_child(child, source), after, end)
+        yield whole(_from_child(child, source), after, end)
 
 
-def _whole(batches: Iterator[pa.RecordBatch], after: int, end: int) -> Iterator[pa.RecordBatch]:
+def whole(batches: Iterator[pa.RecordBatch], after: int, end: int) -> Iterator[pa.RecordBatch]:
     """The batches, which must have every position of the range."""
     for batch in batches:
         check_whole(cast("Any", batch.column("position")).to_numpy(), after)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from leadflow_projections.sql import physical_columns, quoted
-from leadflow_projections.views import view_select
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +25,10 @@ _TYPES: Final[Mapping[str, Mapping[str, str]]] = {
     "sqlite": {"VARCHAR": "TEXT", "BIGINT": "INTEGER", "BOOLEAN": "INTEGER", "UUID": "TEXT"},
     "postgresql": {"VARCHAR": "text", "BIGINT": "bigint", "BOOLEAN": "boolean", "UUID": "uuid"},
 }
+
+
+_FEW_ROWS: Final = 200
+"""Up to so many rows one by one are quicker on PostgreSQL than a COPY."""
 
 
 def table_name(table: Table, version: int, build: int) -> str:
@@ -85,9 +89,9 @@ def exists(cursor: Cursor, dialect: str, name: str) -> bool:
     return cursor.fetchone() is not None
 
 
-def point_view(cursor: Cursor, dialect: str, table: Table, name: str) -> None:
-    """Let the table's view show the rows of the build's table `name`."""
-    view, select = quoted(table.name), view_select(table, quoted(name), dialect)
+def point_view(cursor: Cursor, dialect: str, name: str, select: str) -> None:
+    """Let a view show what a statement selects."""
+    view = quoted(name)
     if dialect == "sqlite":
         cursor.execute(f"DROP VIEW IF EXISTS {view}")
         cursor.execute(f"CREATE VIEW {view} AS {select}")
@@ -119,18 +123,8 @@ def upsert_rows(cursor: Cursor, dialect: str, table: Table, name: str, rows: Seq
     if not rows:
         return
     names = list(physical_columns(table))
-    if dialect == "sqlite":
-        marks = ", ".join("?" * len(names))
-        given = ", ".join(
-            f"{quoted(column)} = excluded.{quoted(column)}"
-            for column in names
-            if column not in table.key
-        )
-        cursor.executemany(
-            f"INSERT INTO {quoted(name)} VALUES ({marks}) "
-            f"ON CONFLICT ({_names(table.key)}) DO UPDATE SET {given}",
-            rows,
-        )
+    if dialect == "sqlite" or len(rows) <= _FEW_ROWS:
+        cursor.executemany(_upsert(dialect, table, name), [_storable(dialect, r) for r in rows])
         return
     keys = [row[: len(table.key)] for row in rows]
     condition, values = _among(dialect, table, keys)
@@ -138,21 +132,51 @@ def upsert_rows(cursor: Cursor, dialect: str, table: Table, name: str, rows: Seq
     copying: Any = cursor
     with copying.copy(f"COPY {quoted(name)} ({_names(names)}) FROM STDIN") as copy:
         for row in rows:
-            # PostgreSQL's texts cannot hold the NUL character, which JSON texts may.
-            copy.write_row([v.replace("\0", "") if isinstance(v, str) else v for v in row])
+            copy.write_row(_storable(dialect, row))
+
+
+@cache
+def _upsert_sql(dialect: str, name: str, columns: tuple[str, ...], key: tuple[str, ...]) -> str:
+    marks = ", ".join("?" * len(columns))
+    given = [column for column in columns if column not in key]
+    changes = ", ".join(f"{quoted(column)} = excluded.{quoted(column)}" for column in given)
+    statement = (
+        f"INSERT INTO {quoted(name)} ({_names(columns)}) VALUES ({marks}) "
+        f"ON CONFLICT ({_names(key)}) DO " + (f"UPDATE SET {changes}" if given else "NOTHING")
+    )
+    return with_marks(dialect, statement)
+
+
+def _upsert(dialect: str, table: Table, name: str) -> str:
+    return _upsert_sql(dialect, name, tuple(physical_columns(table)), tuple(table.key))
+
+
+def _storable(dialect: str, row: Row) -> Row:
+    """PostgreSQL's texts cannot hold the NUL character, which JSON texts may."""
+    if dialect == "sqlite":
+        return row
+    return [v.replace("\0", "") if isinstance(v, str) else v for v in row]
 
 
 def select_rows(
     cursor: Cursor, dialect: str, table: Table, name: str, keys: Sequence[Row]
 ) -> pa.Table:
     """The stored rows of these keys, or beginnings of keys, at rest, as an Arrow table."""
+    return as_arrow(table, stored_rows(cursor, dialect, table, name, keys))
+
+
+def stored_rows(
+    cursor: Cursor, dialect: str, table: Table, name: str, keys: Sequence[Row]
+) -> list[Row]:
+    """The same as the database gives them."""
     if not keys:
-        return as_arrow(table, [])
+        return []
     condition, values = _among(dialect, table, keys)
     cursor.execute(
         f"SELECT {_names(physical_columns(table))} FROM {quoted(name)} WHERE {condition}", values
     )
-    return as_arrow(table, cursor.fetchall())
+    rows: list[Row] = cursor.fetchall()
+    return rows
 
 
 def _among(dialect: str, table: Table, keys: Sequence[Row]) -> tuple[str, tuple[Any, ...]]:

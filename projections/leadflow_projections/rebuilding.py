@@ -1,67 +1,64 @@
-"""Rebuilding: one scan of the log makes new builds beside the live ones, then views swap."""
+"""Rebuilding: one scan of the log makes new builds beside the live ones, which go on meanwhile."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from leadflow.errors import StoreError
-from leadflow_projections.bulk import Writer, bulk_writer
+from leadflow.errors import LeadflowError, StoreError
+from leadflow_projections.building import Progress, Telling, cancelled, catch_up, write_builds
+from leadflow_projections.checkpoint_tables import lock_sharing, make_tables
 from leadflow_projections.checkpoints import (
     Build,
     Owner,
     add_shadow,
-    advance,
     all_builds,
     builds_at,
-    forget,
-    make_table,
+    check_free,
+    claim_at,
+    live_build,
     release,
-    set_role,
 )
-from leadflow_projections.engine import open_engine
-from leadflow_projections.errors import BuildTaken
-from leadflow_projections.folding import Fold, rows_name, trusted_chunks
-from leadflow_projections.following import Followed, Follower
+from leadflow_projections.dropping import drop_build, drop_leftovers, make_empty
+from leadflow_projections.folding import CHUNK_ROWS, Fold
+from leadflow_projections.following import Followed
 from leadflow_projections.heartbeat import beating
-from leadflow_projections.log_reader import open_log
+from leadflow_projections.log_reader import in_chunks, open_log
 from leadflow_projections.memory import peak_megabytes
-from leadflow_projections.physical import (
-    create_table,
-    drop_table,
-    drop_view,
-    empty_slice,
-    point_view,
-)
-from leadflow_projections.rest import at_rest_select
-from leadflow_projections.sql import quoted
+from leadflow_projections.parking import Sifter
+from leadflow_projections.physical import create_table
+from leadflow_projections.promoting import Shown, promote_builds, show_builds
+from leadflow_projections.sourcing import Origin, open_events
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from duckdb import DuckDBPyConnection
 
     from leadflow.persistence.store import Store
-    from leadflow_projections.algebra import Projection, Table
+    from leadflow_projections.algebra import Projection
+    from leadflow_projections.differing import Diff
 
-_BATCH_ROWS: Final = 8_192
+__all__ = ["Progress", "Rebuilt", "Wish", "rebuild_projections"]
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a rebuild is."""
+class Wish:
+    """How a rebuild is wanted."""
 
-    phase: str
-    """reading, writing, catching up, or done."""
-    events: int
-    of: int
-    """The log's length when it began."""
-    events_per_second: float
-    eta_seconds: float | None
+    promote: bool = False
+    """Let readers see the new builds, where others are live, too."""
+    most_changed: int | None = None
+    """Not if more leads than these would change."""
+    origin: Origin = "auto"
+    max_rate: float | None = None
+    """Events per second that are not exceeded."""
+    threads: int | None = None
+    """That the engine uses; None means one per core."""
+    park: bool = False
+    """Set leads aside that cannot be folded, instead of failing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,238 +69,255 @@ class Rebuilt:
     events: int
     seconds: float
     peak_memory_mb: float
+    ready: list[Build] = field(default_factory=list[Build])
+    """New builds that wait for their promotion."""
+    promoted: list[Shown] = field(default_factory=list[Shown])
+    diff: Diff | None = None
+    """What the promotion of those that are or were ready changes; None where nothing was live."""
+    exceeded: bool = False
+    """Whether more changes than was allowed, so that nothing was promoted."""
 
     def as_data(self) -> dict[str, Any]:
+        names = " ".join(build.projection for build in self.ready)
         return {
             "projections": self.projections,
             "events": self.events,
             "seconds": round(self.seconds, 3),
             "events_per_second": round(self.events / max(self.seconds, 1e-9)),
             "peak_memory_mb": round(self.peak_memory_mb),
+            "promoted": [each.as_data() for each in self.promoted],
+            "ready": [
+                {
+                    "projection": build.projection,
+                    "version": build.version,
+                    "build": build.build,
+                    "position": build.position,
+                }
+                for build in self.ready
+            ],
+            "diff": None if self.diff is None else self.diff.as_data(),
+            "next": f"leadflow projections promote {names}" if self.ready else None,
         }
 
 
 def rebuild_projections(
     store: Store,
     projections: Sequence[Projection],
+    wish: Wish | None = None,
     *,
     progress: Callable[[Progress], None] | None = None,
 ) -> Rebuilt:
-    """Fold the whole log into new builds, and let the views show them.
+    """Fold the whole log into new builds, beside what readers see.
 
-    Readers see the former build until then, whole. What an earlier rebuild left unfinished
-    is thrown away.
+    Where nothing is live they are promoted at once; else they stop at ready, unless `wish`
+    says otherwise. What an earlier rebuild left unfinished is gone on with; what it left
+    ready is made anew.
 
     Raises:
         BuildTaken: when somebody else rebuilds one of them.
+        BuildCancelled: when somebody cancels them meanwhile.
         LogCorrupt: when an event cannot be read; nothing changed for readers.
+        StoreFull: when there is no room; nothing changed for readers.
     """
+    wish = wish or Wish()
     begun = time.monotonic()
     owner = Owner.new()
-    make_table(store)
-    _clear_shadows(store, projections)
+    make_tables(store)
+    _clear(store, projections)
     followed = _begin(store, projections, owner)
-    builds = [each.build for each in followed]
-    end = store.head().position
-    tell = _teller(progress, begun, end)
     try:
-        # The log first: a child begins to read it while the engine is still being loaded.
-        with (
-            beating(store, builds, owner),
-            open_log(store, upto=end) as log,
-            open_engine() as engine,
-        ):
-            work = _Rebuild(store, engine, followed, tell, end)
-            events = work.fold(log)
-            work.show()
-            events += work.catch_up()
-            replaced = _promote(store, followed)
+        events, promoted = _build(store, followed, owner, wish, progress)
     except BaseException as error:
-        release(store, builds, owner, error=str(error) or type(error).__name__)
+        _give_up(store, followed, owner, error)
+        explained = _explained(store, followed, error)
+        if explained is not None:
+            raise explained from error
         raise
+    waiting = [
+        each for each in followed if each.build.key[0] not in {p.projection for p in promoted}
+    ]
+    diff = _diff(store, waiting, wish, progress) if waiting else None
+    exceeded = _exceeds(diff, wish)
+    if waiting and wish.promote and not exceeded:
+        promoted += promote_builds(store, waiting, threads=wish.threads, progress=progress)
+        waiting = []
     seconds = time.monotonic() - begun
-    for build in replaced:
-        drop_build(store, build)
-    names = [projection.name for projection in projections]
     if progress is not None:
-        progress(Progress("done", events, events, events / max(seconds, 1e-9), 0.0))
-    return Rebuilt(names, events, seconds, peak_megabytes())
+        rate = events / max(seconds, 1e-9)
+        end = max(each.build.position for each in followed)
+        progress(Progress("done", events, events, rate, 0.0, end, end))
+    return Rebuilt(
+        [projection.name for projection in projections],
+        events,
+        seconds,
+        peak_megabytes(),
+        [each.build for each in waiting],
+        promoted,
+        diff,
+        exceeded,
+    )
+
+
+def _clear(store: Store, projections: Sequence[Projection]) -> None:
+    """Drop what is to be made anew, and what killed processes left of dropped builds."""
+    now = store.now()
+    for projection in projections:
+        for build in _shadows(all_builds(store), projection):
+            check_free(build, now)
+            if _is_own(build, projection):
+                unwanted = build.state == "ready"
+            else:
+                # Another version's belongs to another program, which may yet go on with it.
+                unwanted = build.version == projection.version and build.state != "ready"
+            if unwanted:
+                drop_build(store, build)
+        drop_leftovers(store, [table.name for table in projection.tables])
+
+
+def _shadows(builds: Sequence[Build], projection: Projection) -> list[Build]:
+    return [b for b in builds if b.projection == projection.name and b.role == "shadow"]
+
+
+def _is_own(build: Build, projection: Projection) -> bool:
+    return (build.version, build.fingerprint) == (projection.version, projection.fingerprint)
 
 
 def _begin(store: Store, projections: Sequence[Projection], owner: Owner) -> list[Followed]:
+    """Hold an unfinished build of each, or a new one; all or none."""
     followed: list[Followed] = []
+    begun: list[Followed] = []
     now = store.now()
     with store.transaction(write=True) as cursor:
+        if store.dialect == "postgresql":
+            lock_sharing(cursor)
+        present = builds_at(cursor, store.dialect)
         for projection in projections:
+            shadows = _shadows(present, projection)
+            for build in shadows:
+                check_free(build, now)
+            own = [build for build in shadows if _is_own(build, projection)]
+            if own:
+                [build] = claim_at(cursor, store.dialect, own[-1:], owner, now)
+                begun.append(Followed(build, projection))
+                followed.append(begun[-1])
+                continue
             build = add_shadow(cursor, store.dialect, projection, owner, now)
             each = Followed(build, projection)
             for table in projection.tables:
                 create_table(cursor, store.dialect, table, each.stored(table))
             followed.append(each)
+    for each in begun:
+        if each.build.position == 0:
+            make_empty(store, each)
     return followed
 
 
-class _Rebuild:
-    """The steps of one rebuild, with what they share."""
+def _build(
+    store: Store,
+    followed: Sequence[Followed],
+    owner: Owner,
+    wish: Wish,
+    progress: Callable[[Progress], None] | None,
+) -> tuple[int, list[Shown]]:
+    """Fold, write and catch up; promotes what has nothing live, and leaves the others ready."""
+    from leadflow_projections.engine import open_engine
 
-    def __init__(
-        self,
-        store: Store,
-        engine: DuckDBPyConnection,
-        followed: Sequence[Followed],
-        tell: Callable[[str, int], None],
-        end: int,
-    ) -> None:
-        self._store = store
-        self._engine = engine
-        self._followed = followed
-        self._tell = tell
-        self._end = end
-        self._begun = time.monotonic()
-        self._position = 0
+    telling = Telling(store, followed, owner, progress)
+    empty = [each for each in followed if each.build.position == 0]
+    end = store.head().position if empty else 0
+    telling.begin("reading", 0, end)
+    sifter = Sifter() if wish.park else None
+    # The log first: a child begins to read it while the engine is still being loaded.
+    with (
+        beating(store, owner),
+        _events(store, end, wish, sifter, telling) as fold_into,
+        open_engine(threads=wish.threads) as engine,
+    ):
+        done = 0
+        if empty:
+            lot = None if sifter is None else sifter.lot
+            done = write_builds(store, engine, empty, telling, fold_into, upto=end, lot=lot)
 
-    def fold(self, log: Iterator[pa.RecordBatch]) -> int:
-        """Fold the log, and write the rows; gives its events."""
-        tables = [table for each in self._followed for table in each.projection.tables]
-        fold = Fold(self._engine, tables)
-        fold.add_all(trusted_chunks(log), tell=lambda events: self._tell("reading", events))
-        self._tell("writing", fold.events)
-        with bulk_writer(self._store, fold.partial_rows) as writer, _one_by_one() as writing:
-            for each in self._followed:
-                for table in each.projection.tables:
-                    fold.make_rows(table)
-                    writing(partial(self._write, writer, each, table))
-        fold.clear()
-        self._check_rows()
-        self._position = fold.position
-        return fold.events
+        def bring_up() -> None:
+            nonlocal done
+            done += catch_up(store, engine, followed, telling)
 
-    def _write(self, writer: Writer, each: Followed, table: Table) -> None:
-        order = ", ".join(map(quoted, table.key))
-        select = f"{at_rest_select(table, quoted(rows_name(table)))} ORDER BY {order}"
-        with (
-            self._engine.cursor() as engine,
-            engine.sql(select).to_arrow_reader(_BATCH_ROWS) as rows,
-        ):
-            writer.write(each.build, table, each.stored(table), rows)
-
-    def _check_rows(self) -> None:
-        """See that what was folded is what the store has, before anybody is shown it."""
-        for each in self._followed:
-            for table in each.projection.tables:
-                made = quoted(rows_name(table))
-                ((expected,),) = self._engine.execute(f"SELECT count(*) FROM {made}").fetchall()
-                with self._store.transaction(write=False) as cursor:
-                    cursor.execute(f"SELECT count(*) FROM {quoted(each.stored(table))}")
-                    (stored,) = cursor.fetchone()
-                if stored != expected:
-                    raise StoreError(
-                        f"{stored} rows of {table.name} are in the store where {expected} were "
-                        "written",
-                        hint=f"`leadflow projections rebuild {each.projection.name}` tries again.",
-                    )
-                self._engine.execute(f"DROP TABLE {made}")
-
-    def show(self) -> None:
-        """Set the checkpoint that the written rows stand for."""
-        now = self._store.now()
-        rate = round(self._end / max(time.monotonic() - self._begun, 1e-6))
-        with self._store.transaction(write=True) as cursor:
-            for each in self._followed:
-                each.build = advance(
-                    cursor,
-                    self._store.dialect,
-                    each.build,
-                    self._position,
-                    now,
-                    state="catching_up",
-                    rate=rate,
-                )
-
-    def catch_up(self) -> int:
-        """Apply what was recorded meanwhile; gives its events.
-
-        Up to the end as it stands now, since a busy log has always a newer one; whoever
-        follows the log goes on from there.
-        """
-        self._tell("catching up", self._end)
-        end = self._store.head().position
-        follower = Follower(self._store, self._engine, self._followed)
-        events = 0
-        while follower.position < end:
-            events += follower.step()
-        return events
-
-
-def _teller(
-    progress: Callable[[Progress], None] | None, begun: float, end: int
-) -> Callable[[str, int], None]:
-    """What tells the phase and the events so far, with rate and time left."""
-
-    def tell(phase: str, events: int) -> None:
-        rate = events / max(time.monotonic() - begun, 1e-9)
-        left = (end - events) / rate if rate else None
-        if progress is not None:
-            progress(Progress(phase, events, end, rate, left))
-
-    return tell
+        bring_up()
+        live = {build.projection for build in all_builds(store) if build.role == "live"}
+        first = [each for each in followed if each.projection.name not in live]
+        promoted = show_builds(store, first, bring_up) if first else []
+        others = [each.build for each in followed if each not in first]
+    release(store, others, owner, state="ready")
+    return done, promoted
 
 
 @contextmanager
-def _one_by_one() -> Generator[Callable[[Callable[[], None]], None]]:
-    """Do things one after the other in a thread; at the block's end they are all done."""
-    done: list[Future[None]] = []
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="leadflow-writing") as thread:
-        try:
-            yield lambda thing: done.append(thread.submit(thing))
-        except BaseException:
-            thread.shutdown(wait=True, cancel_futures=True)
-            raise
-        for each in done:
-            each.result()
+def _events(
+    store: Store, end: int, wish: Wish, sifter: Sifter | None, telling: Telling
+) -> Generator[Callable[[Fold], None]]:
+    """What folds the log's events into a fold; reading begins at once."""
+    if sifter is None:
+        seal = wish.origin == "auto" and end > 0
+        with open_events(store, origin=wish.origin, upto=end, seal=seal) as events:
+            yield partial(events.fold_into, tell=telling.tell, max_rate=wish.max_rate)
+        return
+    with open_log(store, upto=end) as log:
+        chunks = sifter.chunks(in_chunks(log, CHUNK_ROWS))
+        paced = chunks if wish.max_rate is None else _paced(chunks, wish.max_rate)
+        yield lambda fold: fold.add_all(paced, tell=telling.tell)
 
 
-def _promote(store: Store, followed: Sequence[Followed]) -> list[Build]:
-    """Let the views show the new builds; gives the builds that were shown before."""
-    replaced: list[Build] = []
-    now = store.now()
-    with store.transaction(write=True) as cursor:
-        present = builds_at(cursor, store.dialect)
-        for each in followed:
-            advance(cursor, store.dialect, each.build, each.build.position, now)
-            for build in present:
-                if build.projection == each.projection.name and build.role == "live":
-                    set_role(cursor, store.dialect, build, "previous")
-                    replaced.append(build)
-            set_role(cursor, store.dialect, each.build, "live")
-            for table in each.projection.tables:
-                point_view(cursor, store.dialect, table, each.stored(table))
-        shown = {table.name for each in followed for table in each.projection.tables}
-        for build in replaced:
-            for name in build.view_names - shown:
-                drop_view(cursor, name)
-    return replaced
+def _paced(chunks: Iterator[pa.Table], rate: float) -> Iterator[pa.Table]:
+    begun, given = time.monotonic(), 0
+    for chunk in chunks:
+        yield chunk
+        given += chunk.num_rows
+        time.sleep(max(0.0, begun + given / rate - time.monotonic()))
 
 
-def _clear_shadows(store: Store, projections: Sequence[Projection]) -> None:
-    """Throw away what interrupted rebuilds of these projections left."""
-    names = {projection.name for projection in projections}
-    now = store.now()
-    for build in all_builds(store):
-        if build.projection in names and build.role != "live":
-            if build.is_held(now):
-                raise BuildTaken(build.projection, build.build, build.host, build.pid)
-            drop_build(store, build)
+def _give_up(
+    store: Store, followed: Sequence[Followed], owner: Owner, error: BaseException
+) -> None:
+    """Leave the builds to whoever goes on with them; a full disk may not even take that note."""
+    said = error.message if isinstance(error, LeadflowError) else type(error).__name__
+    stopped = not isinstance(error, Exception)
+    with suppress(StoreError):
+        release(store, [each.build for each in followed], owner, None if stopped else said)
 
 
-def drop_build(store: Store, build: Build) -> None:
-    """Remove a build that no view shows, with its tables."""
-    for name in build.table_names:
-        more = True
-        while more:
-            with store.transaction(write=True) as cursor:
-                more = empty_slice(cursor, store.dialect, name, 2_000)
-    with store.transaction(write=True) as cursor:
-        for name in build.table_names:
-            drop_table(cursor, name)
-        forget(cursor, store.dialect, build)
+def _explained(
+    store: Store, followed: Sequence[Followed], error: BaseException
+) -> StoreError | None:
+    """Being fenced off by nobody else means that the build was cancelled."""
+    if isinstance(error, StoreError):
+        with suppress(StoreError):
+            present = {build.key for build in all_builds(store)}
+            for each in followed:
+                if each.build.key not in present:
+                    return cancelled(each)
+    return None
+
+
+def _diff(
+    store: Store,
+    waiting: Sequence[Followed],
+    wish: Wish,
+    progress: Callable[[Progress], None] | None,
+) -> Diff:
+    from leadflow_projections.differing import diff_builds
+    from leadflow_projections.sides import Pair
+
+    builds = all_builds(store)
+    pairs: list[Pair] = []
+    for each in waiting:
+        live = live_build(builds, each.projection.name)
+        if live is not None:
+            pairs.append(Pair(live, each))
+    if progress is not None:
+        end = max(each.build.position for each in waiting)
+        progress(Progress("comparing", 0, 0, 0.0, None, end, end))
+    return diff_builds(store, pairs, origin=wish.origin, threads=wish.threads)
+
+
+def _exceeds(diff: Diff | None, wish: Wish) -> bool:
+    return diff is not None and wish.most_changed is not None and diff.changed > wish.most_changed

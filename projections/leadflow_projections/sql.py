@@ -8,7 +8,7 @@ readings of the past differ only in the rows they feed in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from leadflow_projections.algebra import Column, Merge, Scope, Table
@@ -95,62 +95,160 @@ _AGGREGATES: Mapping[Merge, str] = {
 _MERGES = {**_AGGREGATES, Merge.COUNT: _AGGREGATES[Merge.TOTAL]}
 
 
+def partial_columns(table: Table) -> dict[str, str]:
+    """The names of a partial row's columns with their DuckDB types.
+
+    As `physical_columns`, but a map is a list of its entries, in no order and not yet merged,
+    which takes less memory; an entry of `last_by` has its event's position in itself.
+    """
+    maps = {c.name: c for c in table.columns.values() if c.by is not None}
+    within = {table.companions[name] for name in maps if name in table.companions}
+    return {
+        name: _entries_type(maps[name]) if name in maps else kind
+        for name, kind in physical_columns(table).items()
+        if name not in within
+    }
+
+
+def _entries_type(column: Column) -> str:
+    value = "BIGINT" if column.merge is Merge.TOTAL_BY else "VARCHAR"
+    return f"STRUCT(k VARCHAR, v {value}{', place BIGINT' if is_placed(column) else ''})[]"
+
+
+def is_placed(column: Column) -> bool:
+    """Whether a map column's entries carry the position of the event they come from."""
+    return column.merge is Merge.LAST_BY
+
+
 def fold_select(table: Table, events: str = "events", *, as_of: int | None = None) -> str:
     """The statement that folds decoded events into one partial row per key.
 
-    The table must have no columns of the current cycle; `combined` makes such tables.
+    The table must have no columns of the current cycle; `combined` makes such tables. There
+    may be rows whose key is not known, which are no rows of the table: to leave them out
+    here would make the engine decode each event once more for the condition.
     """
     inputs: dict[str, str] = {}
     aggregates: list[tuple[str, str]] = []
-    maps: list[tuple[Column, str]] = []
     if table.of:
-        events = f"(FROM {events} WHERE topic IN ({', '.join(map(literal, table.of))}))"
-    keys = ", ".join(f"{value_sql(v, as_of)} AS {quoted(n)}" for n, v in table.key.items())
+        events = f"(FROM {events} WHERE {_is_of(table.of)})"
 
     def alias(sql: str) -> str:
         return inputs.setdefault(sql, f"i{len(inputs)}")
 
     for column in table.columns.values():
         companion = table.companions.get(column.name)
-        if column.by is not None:
-            at = f", {taken_position_sql(column, as_of)} AS place" if companion else ""
-            k, v = value_sql(column.by, as_of), taken_value_sql(column, as_of)
-            topics = sorted({topic for part in column.takes for topic in part.topics})
-            narrow = f" WHERE topic IN ({', '.join(map(literal, topics))})" if topics else ""
-            maps.append((column, f"SELECT {keys}, {k} AS k, {v} AS v{at} FROM {events}{narrow}"))
-            continue
-        value = alias(taken_value_sql(column, as_of))
+        value = alias(taken_value_sql(column, as_of, placed=companion is not None))
         order = alias(taken_position_sql(column, as_of)) if companion else ""
+        if column.by is not None:
+            aggregates.append((column.name, _entries(column, alias, value, order, as_of)))
+            continue
         aggregates.append((column.name, _AGGREGATES[column.merge].format(value, order)))
         if companion is not None and companion.removesuffix("__at") == column.name:
             aggregates.append((companion, f"{_extreme(column)}({order})"))
-    decoded = ", ".join([keys, *(f"{sql} AS {name}" for sql, name in inputs.items())])
-    return _assembled(table, list(table.key), f"SELECT {decoded} FROM {events}", aggregates, maps)
+    keys = [f"{value_sql(v, as_of)} AS {quoted(n)}" for n, v in table.key.items()]
+    decoded = ", ".join([*keys, *(f"{sql} AS {name}" for sql, name in inputs.items())])
+    folded = {**{name: quoted(name) for name in table.key}, **dict(aggregates)}
+    columns = ", ".join(f"{folded[name]} AS {quoted(name)}" for name in partial_columns(table))
+    parts = f"SELECT {decoded} FROM {events}"
+    return f"SELECT {columns} FROM ({parts}) GROUP BY {_names(table.key)}"
+
+
+def _entries(
+    column: Column, alias: Callable[[str], str], value: str, order: str, as_of: int | None
+) -> str:
+    """The aggregate that lists a map column's entries."""
+    assert column.by is not None
+    topics = sorted({topic for part in column.takes for topic in part.topics})
+    taken_key = value_sql(column.by, as_of)
+    key = alias(f"CASE WHEN {_is_of(topics)} THEN {taken_key} END" if topics else taken_key)
+    if is_placed(column):
+        entry, known = f"{{'k': {key}, 'v': {value}, 'place': {order}}}", order
+    else:
+        entry, known = f"{{'k': {key}, 'v': CAST({value} AS BIGINT)}}", value
+    return f"list({entry}) FILTER ({key} IS NOT NULL AND {known} IS NOT NULL)"
+
+
+def _is_of(topics: Iterable[str]) -> str:
+    return f"topic IN ({', '.join(map(literal, topics))})"
 
 
 def merge_select(table: Table, rows: str, *, key: Sequence[str] | None = None) -> str:
-    """The statement that merges partial rows, by the table's key or by another one.
+    """The statement that merges rows, by the table's key or by another one.
 
     Merging members' rows by their survivor is the same statement with another key.
     """
-    by = list(table.key if key is None else key)
-    aggregates: list[tuple[str, str]] = []
-    maps: list[tuple[Column, str]] = []
-    names = ", ".join(map(quoted, by))
+    return merge_partials_select(table, f"({partial_rows_select(table, rows)})", key=key)
+
+
+def partial_rows_select(table: Table, rows: str) -> str:
+    """The statement that gives rows as partial ones: their maps as lists of entries."""
+    replaced: list[str] = []
+    left_out: list[str] = []
     for column in table.columns.values():
-        name, companion = quoted(column.name), table.companions.get(column.name)
-        if column.by is not None:
-            entry = f"unnest(map_entries({name}))"
-            at = f", {quoted(companion)}[e.key] AS place" if companion else ""
-            kept = f", {quoted(companion)}" if companion else ""
-            unfolded = f"SELECT {names}, {entry} AS e{kept} FROM parts"
-            maps.append((column, f"SELECT {names}, e.key AS k, e.value AS v{at} FROM ({unfolded})"))
+        if column.by is None:
             continue
+        name, companion = quoted(column.name), table.companions.get(column.name)
+        place = ""
+        if companion is not None:
+            place = f", 'place': {quoted(companion)}[e.key]"
+            left_out.append(quoted(companion))
+        entry = f"{{'k': e.key, 'v': e.value{place}}}"
+        entries = f"list_transform(map_entries({name}), lambda e: {entry})"
+        replaced.append(f"CAST({entries} AS {_entries_type(column)}) AS {name}")
+    if not replaced:
+        return f"SELECT * FROM {rows}"
+    without = f" EXCLUDE ({', '.join(left_out)})" if left_out else ""
+    return f"SELECT *{without} REPLACE ({', '.join(replaced)}) FROM {rows}"
+
+
+def compact_select(table: Table, rows: str) -> str:
+    """The statement that merges partial rows into fewer of them; their entries just gather."""
+    columns = {name: quoted(name) for name in table.key} | dict(_merged_scalars(table))
+    for column in table.columns.values():
+        if column.by is not None:
+            name = quoted(column.name)
+            columns[column.name] = f"flatten(list({name}) FILTER ({name} IS NOT NULL))"
+    selected = ", ".join(f"{columns[name]} AS {quoted(name)}" for name in partial_columns(table))
+    return f"SELECT {selected} FROM {rows} GROUP BY {_names(table.key)}"
+
+
+def merge_partials_select(table: Table, rows: str, *, key: Sequence[str] | None = None) -> str:
+    """The statement that merges partial rows into those of the table; see `merge_select`."""
+    by = list(table.key if key is None else key)
+    names, known = _names(by), _known(by)
+    scalars = "".join(f", {sql} AS {quoted(name)}" for name, sql in _merged_scalars(table))
+    steps = [
+        f"parts AS ({_in_scope(table, rows, names)})",
+        f"grouped AS (SELECT {names}{scalars} FROM parts WHERE {known} GROUP BY {names})",
+    ]
+    shown = {name: f"grouped.{quoted(name)}" for name in physical_columns(table)}
+    joins = ""
+    for index, column in enumerate(c for c in table.columns.values() if c.by is not None):
+        step = f"m{index}"
+        unfolded = f"SELECT {names}, unnest({quoted(column.name)}) AS e FROM parts WHERE {known}"
+        steps.append(f"{step} AS ({_map_by_key(names, unfolded, column)})")
+        joins += f" LEFT JOIN {step} USING ({names})"
+        empty = f"CAST(MAP {{}} AS {SQL_TYPES[column.type]})"
+        shown[column.name] = f"coalesce({step}.v, {empty})"
+        if is_placed(column):
+            at = table.companions[column.name]
+            shown[at] = f"coalesce({step}.place, CAST(MAP {{}} AS {POSITIONS_BY_KEY}))"
+    order = [*by, *(name for name in physical_columns(table) if name not in table.key)]
+    order = list(dict.fromkeys(order))
+    columns = ", ".join(f"{shown.get(n, f'grouped.{quoted(n)}')} AS {quoted(n)}" for n in order)
+    return f"WITH {', '.join(steps)} SELECT {columns} FROM grouped{joins}"
+
+
+def _merged_scalars(table: Table) -> Iterator[tuple[str, str]]:
+    """How each column that is no map merges, by its name; companions included."""
+    for column in table.columns.values():
+        if column.by is not None:
+            continue
+        name, companion = quoted(column.name), table.companions.get(column.name)
         order = quoted(companion) if companion else ""
-        aggregates.append((column.name, _MERGES[column.merge].format(name, order)))
+        yield column.name, _MERGES[column.merge].format(name, order)
         if companion is not None and companion.removesuffix("__at") == column.name:
-            aggregates.append((companion, f"{_extreme(column)}({order})"))
-    return _assembled(table, by, _in_scope(table, rows, names), aggregates, maps)
+            yield companion, f"{_extreme(column)}({order})"
 
 
 def _in_scope(table: Table, rows: str, names: str) -> str:
@@ -159,65 +257,36 @@ def _in_scope(table: Table, rows: str, names: str) -> str:
     if not scoped:
         return f"FROM {rows}"
     scoped |= {table.companions[name] for name in scoped if name in table.companions}
+    scoped &= partial_columns(table).keys()
     replaced = ", ".join(
         f"CASE WHEN cycle = top THEN {quoted(c)} END AS {quoted(c)}" for c in sorted(scoped)
     )
-    top = f"SELECT *, max(cycle) OVER (PARTITION BY {names}) AS top FROM {rows}"
-    return f"SELECT * EXCLUDE (top) REPLACE ({replaced}) FROM ({top})"
+    tops = f"SELECT {names}, max(cycle) AS top FROM {rows} GROUP BY {names}"
+    return f"SELECT * EXCLUDE (top) REPLACE ({replaced}) FROM {rows} JOIN ({tops}) USING ({names})"
 
 
 def _extreme(column: Column) -> str:
     return "max" if column.merge is Merge.LAST else "min"
 
 
-def _assembled(
-    table: Table,
-    key: Sequence[str],
-    parts: str,
-    aggregates: Sequence[tuple[str, str]],
-    maps: Sequence[tuple[Column, str]],
-) -> str:
-    """Group the scalars, group each map by its own keys too, and join them."""
-    names = ", ".join(map(quoted, key))
-    known = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in key)
-    scalars = "".join(f", {sql} AS {quoted(name)}" for name, sql in aggregates)
-    steps = [
-        f"parts AS ({parts})",
-        f"grouped AS (SELECT {names}{scalars} FROM parts WHERE {known} GROUP BY {names})",
-    ]
-    shown = {name: f"grouped.{quoted(name)}" for name in [*key, *(n for n, _ in aggregates)]}
-    joins = ""
-    for index, (column, unfolded) in enumerate(maps):
-        step = f"m{index}"
-        companion = table.companions.get(column.name)
-        steps.append(f"{step} AS ({_map_by_key(names, known, unfolded, companion is not None)})")
-        joins += f" LEFT JOIN {step} USING ({names})"
-        empty = f"CAST(MAP {{}} AS {SQL_TYPES[column.type]})"
-        shown[column.name] = f"coalesce({step}.v, {empty})"
-        if companion is not None:
-            shown[companion] = f"coalesce({step}.place, CAST(MAP {{}} AS {POSITIONS_BY_KEY}))"
-    order = [*key, *(name for name in physical_columns(table) if name not in key and name in shown)]
-    columns = ", ".join(f"{shown[name]} AS {quoted(name)}" for name in order)
-    return f"WITH {', '.join(steps)} SELECT {columns} FROM grouped{joins}"
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(map(quoted, names))
 
 
-def _map_by_key(names: str, known: str, unfolded: str, placed: bool) -> str:
-    """Rows (key…, k, v[, place]) as one map per key, its entries in order."""
-    if placed:
-        grouped = (
-            f"SELECT {names}, k, arg_max_null(v, place) AS v, max(place) AS place "
-            f"FROM ({unfolded}) WHERE k IS NOT NULL AND place IS NOT NULL AND {known} "
-            f"GROUP BY {names}, k"
-        )
-        at = ", map_from_entries(list({'k': k, 'at': place} ORDER BY k)) AS place"
+def _known(key: Iterable[str]) -> str:
+    return " AND ".join(f"{quoted(name)} IS NOT NULL" for name in key)
+
+
+def _map_by_key(names: str, unfolded: str, column: Column) -> str:
+    """Rows (key…, entry) as one map per key, its entries in order."""
+    if is_placed(column):
+        merged, at = "arg_max_null(e.v, e.place) AS v, max(e.place) AS place", "place"
+        places = f", map_from_entries(list_sort(list({{'k': k, 'at': {at}}}))) AS place"
     else:
-        grouped = (
-            f"SELECT {names}, k, CAST(sum(v) AS BIGINT) AS v FROM ({unfolded}) "
-            f"WHERE k IS NOT NULL AND v IS NOT NULL AND {known} GROUP BY {names}, k"
-        )
-        at = ""
-    value = "map_from_entries(list({'k': k, 'v': v} ORDER BY k)) AS v"
-    return f"SELECT {names}, {value}{at} FROM ({grouped}) GROUP BY {names}"
+        merged, places = "CAST(sum(e.v) AS BIGINT) AS v", ""
+    grouped = f"SELECT {names}, e.k AS k, {merged} FROM ({unfolded}) GROUP BY {names}, k"
+    value = "map_from_entries(list_sort(list({'k': k, 'v': v}))) AS v"
+    return f"SELECT {names}, {value}{places} FROM ({grouped}) GROUP BY {names}"
 
 
 # --- several tables in one pass ---------------------------------------------------------
@@ -236,6 +305,11 @@ class Combined:
         columns = {alias: column for column, alias in self._alias.items()}
         self.table = Table(name, key, columns, of=tables[0].of)
 
+    def keys_of(self, table: Table) -> str:
+        """The statement that gives the keys of this table's rows that have partial rows."""
+        known = _known(self.table.key)
+        return f"SELECT DISTINCT {_names(table.key)} FROM {quoted(self.table.name)} WHERE {known}"
+
     def rows_of(self, table: Table, *, and_rows: str | None = None) -> str:
         """The statement that gives this table's rows out of the combined one's partial rows.
 
@@ -249,11 +323,11 @@ class Combined:
             if companion is not None:
                 renamed[companion] = self.table.companions[alias]
         order = ", ".join(
-            f"{quoted(renamed[name])} AS {quoted(name)}" for name in physical_columns(table)
+            f"{quoted(renamed[name])} AS {quoted(name)}" for name in partial_columns(table)
         )
-        rows = f"SELECT {order} FROM {quoted(self.table.name)}"
-        more = f" UNION ALL FROM {and_rows}" if and_rows else ""
-        return merge_select(table, f"({rows}{more})")
+        rows = f"SELECT {order} FROM {quoted(self.table.name)} WHERE {_known(self.table.key)}"
+        more = f" UNION ALL BY NAME {partial_rows_select(table, and_rows)}" if and_rows else ""
+        return merge_partials_select(table, f"({rows}{more})")
 
 
 def _bare(column: Column) -> Column:
@@ -279,11 +353,14 @@ __all__ = [
     "SQL_TYPES",
     "Combined",
     "combined",
+    "compact_select",
     "fields_of",
     "fold_select",
     "is_lead_grain",
     "literal",
+    "merge_partials_select",
     "merge_select",
+    "partial_columns",
     "physical_columns",
     "quoted",
 ]

@@ -102,9 +102,7 @@ def member(path: str, key: str) -> Value:
     return Value(path, Type.TEXT, member=key)
 
 
-COMPUTED_TYPES: Final = frozenset(
-    {Type.TEXT, Type.INTEGER, Type.BOOLEAN, Type.INSTANT, Type.UUID}
-)
+COMPUTED_TYPES: Final = frozenset({Type.TEXT, Type.INTEGER, Type.BOOLEAN, Type.INSTANT, Type.UUID})
 
 
 def computed(kind: Type, name: str, function: Callable[[Any], object]) -> Value:

@@ -85,7 +85,7 @@ def test_doctor_finds_a_checkpoint_beyond_the_log(leadflow: Run, ada: str) -> No
     assert leadflow("doctor").code == 0
     connection = sqlite3.connect("leads.db")
     with connection:
-        connection.execute("UPDATE leadflow_projections SET position = 999")
+        connection.execute("UPDATE leadflow_checkpoints SET position = 999")
     connection.close()
     ran = leadflow("doctor", "--json")
     assert ran.code == 3

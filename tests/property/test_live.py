@@ -80,7 +80,7 @@ def test_live_running_equals_rebuild_equals_fold(
             store.append(Append(events=history[built_at:]))
         follow(store, limits)
         live = {table.name: stored_rows(store, table) for table in TABLES}
-        rebuild(store)
+        rebuild(store, promote=True)
         whole = fold(TABLES, log_of(history))
         for table, partial in zip(TABLES, whole, strict=True):
             assert live[table.name] == expected_rows(table, partial)

@@ -90,7 +90,7 @@ def test_live_and_anew_they_have_the_same_rows(leads: Leadflow) -> None:
     live = rows_of(leads.store, "calls", "lead_id"), rows_of(leads.store, "products", "product")
     assert [row[1] for row in live[1]] == ["5", "5"]
     assert live[1][1][2] == '{"EUR":25}', "1 + 3 + 5 + 7 + 9"
-    rebuild(leads.store, names)
+    rebuild(leads.store, names, promote=True)
     anew = rows_of(leads.store, "calls", "lead_id"), rows_of(leads.store, "products", "product")
     assert anew == live
     weekdays = {row[2] for row in anew[0] if row[1] != "0"}
@@ -103,7 +103,7 @@ def test_rebuilding_one_leaves_the_others_alone(leads: Leadflow) -> None:
     history(leads, range(3))
     run(leads.store, once=True)
     before = {name: rows_of(leads.store, name, "1") for name in (*SHIPPED, "products")}
-    rebuild(leads.store, ["calls"])
+    rebuild(leads.store, ["calls"], promote=True)
     assert {name: rows_of(leads.store, name, "1") for name in before} == before
 
 
@@ -115,7 +115,7 @@ def test_a_function_that_fails_says_where_and_changes_nothing(leads: Leadflow) -
     failing = OWN.replace('event.occurred_at.strftime("%A")', "1 / 0")
     use([written("failing.py", failing)])
     with pytest.raises(LogCorrupt, match=r"position \d+ cannot be folded.*weekday.*division"):
-        rebuild(leads.store, ["calls"])
+        rebuild(leads.store, ["calls"], promote=True)
     assert rows_of(leads.store, "calls", "lead_id") == before
 
 
@@ -287,7 +287,7 @@ def test_a_plain_applications_events_are_folded(leads: Leadflow) -> None:
     }
     assert len(rows_of(leads.store, "stage_board", "1")) == 3, "leads only"
     live = rows_of(leads.store, "accounts", "owner")
-    rebuild(leads.store)
+    rebuild(leads.store, promote=True)
     assert rows_of(leads.store, "accounts", "owner") == live
 
 

@@ -47,7 +47,7 @@ def test_children_write_what_this_process_would(
     queries = ("stage_board", "conversion")
     by_child = [read_model(lasting.store, name).rows for name in queries]
     monkeypatch.setattr(bulk, "IN_PROCESS_ROWS", 10**9)
-    rebuild(lasting.store)
+    rebuild(lasting.store, promote=True)
     assert [read_model(lasting.store, name).rows for name in queries] == by_child
 
 
@@ -74,7 +74,7 @@ def test_readers_have_the_former_build_until_the_new_one_is_whole(lasting: Leadf
     def look(_: Progress) -> None:
         seen.add(totals(lasting)[0])
 
-    rebuild(lasting.store, progress=look)
+    rebuild(lasting.store, promote=True, progress=look)
     assert seen <= {1_000, 2_000}
     assert totals(lasting) == expected(2_000)
 
@@ -140,7 +140,7 @@ def test_whose_build_was_taken_over_writes_no_more(leads: Leadflow) -> None:
     def take_over(progress: Progress) -> None:
         if progress.phase == "writing":
             with leads.store.transaction(write=True) as cursor:
-                cursor.execute("UPDATE leadflow_projections SET runner = 'another'")
+                cursor.execute("UPDATE leadflow_checkpoints SET runner = 'another'")
 
     with pytest.raises(BuildTaken):
         rebuild(leads.store, progress=take_over)

@@ -122,6 +122,7 @@ ODD: dict[str, bytes] = {
     "escaped": state_of().replace(b'"fair"', b'"f\\u0061ir"'),
     "a long text": state_of(campaign="x" * 9_990),
     "personal data": state_of(personal="bm9uY2UgYW5kIGNpcGhlcnRleHQ="),
+    "without a default": state_of(permissions=..., irregular=..., utm=...),
     "upper case": state_of(event_id="A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"),
 }
 

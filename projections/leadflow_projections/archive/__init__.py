@@ -1,0 +1,1 @@
+"""The columnar twin: sealed ranges of the log as Parquet, each decoded once for all readings."""
