@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from leadflow.domain import events
-from leadflow.domain.values import Personal
-from leadflow_commands.importing.mapping import TABLES, MappingFile, Rule, Time
+from leadflow_commands.importing.mapping import FileKind, MappingFile, Time, Values
 from leadflow_commands.suggestions import did_you_mean
 
 KeyPath = tuple[str | int, ...]
@@ -25,31 +22,59 @@ class Problem:
 
 def problems(mapping: MappingFile) -> Iterator[Problem]:
     """Everything that is wrong with a mapping whose shape is right, from top to bottom."""
-    for column in mapping.id.columns:
-        if mapping.is_personal(column):
-            yield Problem(("id", "columns"), f"column {column!r} is personal, and no id may be")
+    from leadflow_commands.importing.checking_groups import group_problems
+    from leadflow_commands.importing.checking_rules import rule_problems
+
+    yield from _identity(mapping)
+    for name, values in mapping.values.items():
+        yield from _values(name, values)
     for name, time in mapping.times.items():
         yield from _time(name, time, mapping.times)
-    names = [rule.name for rule in mapping.rules]
-    for index, rule in enumerate(mapping.rules):
-        place: KeyPath = ("rules", index)
-        if rule.name in names[:index]:
-            yield Problem((*place, "name"), "two rules have this name, which makes the facts' ids")
-        yield from _unknown("time", rule.time, mapping.times, (*place, "time"))
-        yield from _event(rule, place)
-        yield from _data(rule, place, mapping)
+    yield from _kinds(mapping)
+    yield from rule_problems(mapping)
+    yield from group_problems(mapping)
 
 
-def _unknown(what: str, name: str | None, known: Iterable[str], path: KeyPath) -> Iterator[Problem]:
+def unknown(what: str, name: str | None, known: Iterable[str], path: KeyPath) -> Iterator[Problem]:
+    """A problem where a name is used that is not there."""
     names = list(known)
     if name is not None and name not in names:
         hint = did_you_mean(name, names) if names else "the mapping has none"
         yield Problem(path, f"there is no {what} {name!r}", hint)
 
 
+def _identity(mapping: MappingFile) -> Iterator[Problem]:
+    given = [(("id",), mapping.id)]
+    given += [(("files", n, "id"), kind.id) for n, kind in mapping.files.items() if kind.id]
+    for place, identity in given:
+        ids = (("columns", identity.columns), ("rows", identity.rows))
+        for key, columns in ids:
+            for column in filter(mapping.is_personal, columns):
+                yield Problem((*place, key), f"column {column!r} is personal, and no id may be")
+        for system, column in identity.aliases.items():
+            if mapping.is_personal(column):
+                at = (*place, "aliases", system)
+                yield Problem(at, f"column {column!r} is personal, and no id may be")
+    for column in mapping.personal:
+        if column in mapping.not_personal:
+            sentence = f"column {column!r} stands in personal and in not_personal"
+            yield Problem(("not_personal",), sentence)
+
+
+def _values(name: str, values: Values) -> Iterator[Problem]:
+    if not values.fold_case:
+        return
+    seen: dict[str, str] = {}
+    for text, value in values.map.items():
+        other = seen.setdefault(text.casefold(), text)
+        if other != text and values.map[other] != value:
+            sentence = f"{other!r} and {text!r} are the same with fold_case, and become different"
+            yield Problem(("values", name, "map", text), sentence)
+
+
 def _time(name: str, time: Time, times: Mapping[str, Time]) -> Iterator[Problem]:
     path = ("times", name, "otherwise")
-    yield from _unknown("time", time.otherwise, times, path)
+    yield from unknown("time", time.otherwise, times, path)
     seen = {name}
     following = time.otherwise
     while following is not None and following in times:
@@ -60,40 +85,27 @@ def _time(name: str, time: Time, times: Mapping[str, Time]) -> Iterator[Problem]
         following = times[following].otherwise
 
 
-def _event(rule: Rule, place: KeyPath) -> Iterator[Problem]:
-    topics = [event.topic for event in events.LEAD_EVENTS]
-    if rule.event not in topics:
-        hint = did_you_mean(rule.event, topics)
-        yield Problem((*place, "event"), f"unknown event {rule.event!r}", hint)
-        return
-    own = events.own_fields(events.BY_TOPIC[rule.event])
-    for path in rule.data:
-        field, _, name = path.partition(".")
-        at = (*place, "data", *path.split("."))
-        if field not in own:
-            yield Problem(at, f"{rule.event} has no field {field!r}", did_you_mean(field, own))
-        elif (field in TABLES) != bool(name):
-            yield Problem(at, f"{field} is filled by a table, [rules.data.{field}]")
-        elif field == "personal":
-            yield from _unknown("personal field", name, Personal.model_fields, at)
-    if rule.known_after_outcome and rule.event != events.Enriched.topic:
-        sentence = f"is for {events.Enriched.topic} alone"
-        yield Problem((*place, "known_after_outcome"), sentence)
+def _kinds(mapping: MappingFile) -> Iterator[Problem]:
+    looked_up = [name for name, kind in mapping.files.items() if kind.key]
+    if mapping.files and len(looked_up) == len(mapping.files) and not mapping.joins:
+        yield Problem(("files",), "all files are only looked up, and nothing joins them")
+    yield from _joins(("joins",), mapping.joins, mapping.files)
+    for name, kind in mapping.files.items():
+        yield from _joins(("files", name, "joins"), kind.joins, mapping.files)
 
 
-def _data(rule: Rule, place: KeyPath, mapping: MappingFile) -> Iterator[Problem]:
-    if rule.actor is not None and mapping.is_personal(rule.actor):
-        yield Problem((*place, "actor"), _apart(rule.actor, "the actor"))
-    for path, given in rule.data.items():
-        at = (*place, "data", *path.split("."))
-        yield from _unknown("map in [values]", given.values, mapping.values, at)
-        column: Any = given.column
-        if column is not None and mapping.is_personal(column) and not path.startswith("personal."):
-            yield Problem(at, _apart(column, path))
-
-
-def _apart(column: str, use: str) -> str:
-    return (
-        f"column {column!r} is personal and may fill personal alone, not {use}; "
-        "if it is not, list it in not_personal"
-    )
+def _joins(
+    place: KeyPath, joins: Mapping[str, tuple[str, ...]], files: Mapping[str, FileKind]
+) -> Iterator[Problem]:
+    for name, columns in joins.items():
+        at = (*place, name)
+        yield from unknown("kind of file in [files]", name, files, at)
+        if name not in files:
+            continue
+        key = files[name].key
+        if not key:
+            yield Problem(at, f"files.{name} has no key by which it could be looked up")
+        elif len(key) != len(columns):
+            yield Problem(
+                at, f"the key of files.{name} has {len(key)} columns, and here are {len(columns)}"
+            )

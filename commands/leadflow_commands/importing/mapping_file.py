@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, cast
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from leadflow.errors import InvalidInput
 from leadflow_commands.importing.checking import KeyPath, Problem, problems
 from leadflow_commands.importing.mapping import MappingFile
+from leadflow_commands.importing.toml_places import place_of_key
 from leadflow_commands.suggestions import did_you_mean
 
 SHIPPED: Final = ("olist_leads", "olist_deals")
@@ -67,15 +67,16 @@ def parse_mapping(text: str, where: str) -> MappingFile:
 
 
 def _invalid(text: str, where: str, data: Mapping[str, Any], problem: Problem) -> InvalidMapping:
-    line = line_of(text, problem.path)
+    place = place_of_key(text, problem.path)
     key = ".".join(str(part) for part in _named(data, problem.path))
-    place = f"{where}, line {line}" if line else where
+    where = f"{where}, {place}" if place else where
     sentence = f"{key}: {problem.sentence}" if key else problem.sentence
-    return InvalidMapping(f"{place}: {sentence}", hint=problem.hint)
+    return InvalidMapping(f"{where}: {sentence}", hint=problem.hint)
 
 
 def _named(data: Mapping[str, Any], path: KeyPath) -> KeyPath:
     """A path that gives a rule by its name, where it has one, instead of its number."""
+    path = tuple(path) if path[-1:] != ("topic",) else path[:-1]
     if len(path) < 2 or path[0] != "rules" or not isinstance(path[1], int):
         return path
     rule = data["rules"][path[1]]
@@ -120,51 +121,3 @@ def _part_of(annotation: Any) -> Any:
         if isinstance(part, type) and issubclass(part, BaseModel):
             return part
     return None
-
-
-_TABLE: Final = re.compile(r"\s*\[(?P<array>\[)?\s*(?P<name>[^\[\]]+?)\s*\]{1,2}\s*(#.*)?")
-_KEY: Final = re.compile(r"\s*(?P<name>[A-Za-z0-9_\-.\"' ]+?)\s*=")
-
-
-def line_of(text: str, path: Sequence[str | int]) -> int | None:
-    """The line that sets a key of a TOML text, or the nearest part of it that has one.
-
-    tomllib tells no lines, so they are looked for again: by table headers and by keys
-    that stand at a line's beginning, which is how people write TOML.
-    """
-    wanted = tuple(path)
-    best: tuple[int, int] | None = None
-    for number, key in _keys(text):
-        if wanted[: len(key)] == key and (best is None or len(key) > best[0]):
-            best = len(key), number
-    return best[1] if best else None
-
-
-def _keys(text: str) -> Iterator[tuple[int, tuple[str | int, ...]]]:
-    table: tuple[str | int, ...] = ()
-    counts: dict[tuple[str | int, ...], int] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if (header := _TABLE.fullmatch(line)) is not None:
-            table = _resolve(_split(header["name"]), counts)
-            if header["array"]:
-                counts[table] = counts.get(table, -1) + 1
-                table = (*table, counts[table])
-            yield number, table
-        elif (key := _KEY.match(line)) is not None:
-            yield number, (*table, *_split(key["name"]))
-
-
-def _resolve(
-    names: Sequence[str], counts: Mapping[tuple[str | int, ...], int]
-) -> tuple[str | int, ...]:
-    """A table's path, with the number of the array element that each part stands in."""
-    path: tuple[str | int, ...] = ()
-    for name in names[:-1]:
-        path = (*path, name)
-        path = (*path, counts[path]) if path in counts else path
-    return (*path, names[-1])
-
-
-def _split(dotted: str) -> tuple[str, ...]:
-    parts = cast("list[str]", re.findall(r"\"[^\"]*\"|'[^']*'|[^.\s]+", dotted))
-    return tuple(part.strip("\"'") for part in parts)

@@ -7,35 +7,31 @@ recorded, and once for its rows. Either way memory does not grow with it.
 from __future__ import annotations
 
 import csv
-import shutil
-import stat
-import tempfile
+import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import dropwhile, islice
 from pathlib import Path
-from typing import IO, Final
+from typing import Final, NamedTuple
 
-from leadflow.errors import InvalidInput
+from leadflow_commands.importing.columns import check_columns
+from leadflow_commands.importing.errors import UnreadableFile
+from leadflow_commands.importing.file_kinds import other_kind
 from leadflow_commands.importing.mapping import MappingFile, Reading
-from leadflow_commands.suggestions import did_you_mean
+from leadflow_commands.importing.quoting import quote_trouble
+from leadflow_commands.importing.text_lines import TextLines
+from leadflow_commands.importing.whole_files import name_of, rereadable
+
+__all__ = ["LONGEST_FIELD", "Row", "Table", "UnreadableFile", "opened", "opened_table"]
 
 LONGEST_FIELD: Final = 1_000_000
 """Characters of a single field; a longer one is a quote that never closes."""
-_SPREADSHEETS: Final = {
-    b"PK\x03\x04": "a spreadsheet or zip file",
-    b"\xd0\xcf\x11\xe0": "a spreadsheet",
-}
+_SEP_LINE: Final = re.compile(r"sep=(.)\r?\n?")
+"""The line by which a file tells Excel its delimiter."""
 
 
-class UnreadableFile(InvalidInput):
-    """A file as a whole is not what the mapping says; nothing of it was recorded."""
-
-    code = "unreadable_file"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One record of a file, all of it text."""
 
     line: int
@@ -55,158 +51,125 @@ class Table:
     rows: int
 
     def __iter__(self) -> Iterator[Row]:
-        records = _records(self.path, self.name, self.reading)
-        next(records, None)
-        return records
+        records = _Records(self.path, self.name, self.reading)
+        return islice(iter(records), 1, None)
 
 
 @contextmanager
 def opened(path: Path, mapping: MappingFile) -> Generator[Table]:
-    """The table in a file, after a look at all of it.
-
-    What can be read only once, such as a pipe, is copied to a temporary file first.
+    """The table in a file, which has the columns that a mapping names; see `opened_table`.
 
     Raises:
-        UnreadableFile: when it is empty, cannot be decoded, ends early, or its header
-            lacks a column that the mapping names.
+        UnreadableFile: when it is not whole, or lacks a column that the mapping names.
     """
-    with _rereadable(path) as kept:
-        yield _looked_at(kept, str(path), mapping)
+    with opened_table(path, mapping.reading, mapping) as table:
+        yield table
 
 
 @contextmanager
-def _rereadable(path: Path) -> Generator[Path]:
-    try:
-        regular = stat.S_ISREG(path.stat().st_mode)
-        if regular:
-            yield path
-            return
-        if path.is_dir():
-            raise UnreadableFile(f"{path} is a folder, not a file")
-        with tempfile.NamedTemporaryFile(prefix="leadflow-", suffix=".csv") as copy:
-            with path.open("rb") as source:
-                shutil.copyfileobj(source, copy)
-            copy.flush()
-            yield Path(copy.name)
-    except FileNotFoundError as error:
-        raise UnreadableFile(f"there is no file {path}") from error
-    except PermissionError as error:
-        raise UnreadableFile(f"{path} may not be read: {error.strerror}") from error
+def opened_table(
+    path: Path, reading: Reading, mapping: MappingFile | None = None, *, name: str | None = None
+) -> Generator[Table]:
+    """The table in a file, after a look at all of it; `-` is standard input.
+
+    What can be read only once, such as a pipe, is copied to a temporary file first, and
+    what gzip packed is unpacked into one.
+
+    Raises:
+        UnreadableFile: when it is empty, is no text or no CSV, or ends early.
+    """
+    with rereadable(path) as kept:
+        yield _looked_at(kept, name or name_of(path), reading, mapping)
 
 
-def _looked_at(path: Path, name: str, mapping: MappingFile) -> Table:
-    _refuse_spreadsheet(path, name)
-    records = _records(path, name, mapping.reading)
-    first = next(records, None)
-    if first is None:
-        raise UnreadableFile(f"{name} is empty; it has not even a header")
-    header = tuple(cell.strip() for cell in first.cells)
-    _check_header(header, name, mapping)
-    count, last = 0, first
-    for row in records:
-        count, last = count + 1, row
-    if len(last.cells) < len(header) and not _ends_with_newline(path):
+def _looked_at(path: Path, name: str, reading: Reading, mapping: MappingFile | None) -> Table:
+    kind = other_kind(path)
+    if kind is not None:
         raise UnreadableFile(
-            f"{name}, line {last.line}: the file ends in the middle of a row",
+            f"{name}, line 1, column 1: this is {kind}, not CSV", hint="export or save it as CSV"
+        )
+    records = _Records(path, name, reading)
+    rows = iter(records)
+    first = next(rows, None)
+    if first is None:
+        raise UnreadableFile(f"{name}, line 1: the file is empty; it has not even a header")
+    header = tuple(cell.strip() for cell in first.cells)
+    if mapping is not None:
+        check_columns(header, f"{name}, line {first.line}", mapping)
+    count, last = 0, first
+    for row in rows:
+        count, last = count + 1, row
+    if len(last.cells) < len(header) and not records.lines.complete:
+        raise UnreadableFile(
+            f"{name}, line {last.line}: the file ends in the middle of a row, "
+            f"in column {header[len(last.cells) - 1]!r}",
             hint="it was not copied whole; nothing of it was imported",
         )
-    return Table(path=path, name=name, reading=mapping.reading, header=header, rows=count)
+    return Table(path=path, name=name, reading=reading, header=header, rows=count)
 
 
-def _check_header(header: Sequence[str], name: str, mapping: MappingFile) -> None:
-    twice = next((column for column in header if column and header.count(column) > 1), None)
-    if twice is not None:
-        raise UnreadableFile(f"{name}, line 1: the header has the column {twice!r} twice")
-    for column, place in mapping.columns():
-        if column not in header:
-            raise UnreadableFile(
-                f"{name}, line 1: there is no column {column!r}, which the mapping "
-                f"{mapping.name} names ({place})",
-                hint=did_you_mean(column, header),
-            )
+class _Records:
+    """The records of a file with their lines, the header too; empty ones are none."""
 
+    def __init__(self, path: Path, name: str, reading: Reading) -> None:
+        self._name = name
+        self._reading = reading
+        encoding = "utf-8-sig" if reading.encoding == "utf-8" else reading.encoding
+        self.lines = TextLines(path, name, encoding)
 
-def _records(path: Path, name: str, reading: Reading) -> Iterator[Row]:
-    """The records of a file with their lines, the header too; empty lines are none."""
-    with path.open("r", encoding=_signed(reading.encoding), newline="") as file:
-        lines = _Lines(file, path, name, reading)
+    def __iter__(self) -> Iterator[Row]:
+        lines, reading = self.lines, self._reading
         csv.field_size_limit(LONGEST_FIELD)
         reader = csv.reader(
-            lines, delimiter=reading.delimiter, quotechar=reading.quote, strict=True
+            self._without_sep_line(iter(lines)),
+            delimiter=reading.delimiter,
+            quotechar=reading.quote,
+            strict=True,
         )
-        while True:
-            begins = reader.line_num + 1
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                raise UnreadableFile(_said(error, name, begins)) from error
-            if cells:
-                yield Row(begins, cells)
-
-
-class _Lines:
-    """The lines of a text file; what cannot be text is said with its line."""
-
-    def __init__(self, file: IO[str], path: Path, name: str, reading: Reading) -> None:
-        self._file = file
-        self._path = path
-        self._name = name
-        self._encoding = reading.encoding
-        self._line = 0
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        self._line += 1
+        begins = 1
         try:
-            line = next(self._file)
-        except UnicodeDecodeError as error:
-            where = _place_of_error(self._path, self._encoding) or f"about line {self._line}"
+            for cells in reader:
+                # A row of nothing but delimiters is what spreadsheets make of an empty one.
+                if any(cells):
+                    yield Row(begins, cells)
+                begins = lines.number + 1
+                lines.pending = 0
+        except csv.Error as error:
+            raise self._broken(error, begins) from error
+
+    def _without_sep_line(self, lines: Iterator[str]) -> Iterator[str]:
+        for line in lines:
+            if self.lines.number == 1 and (told := _SEP_LINE.fullmatch(line)):
+                self._check_delimiter(told[1])
+                line = "\n"  # noqa: PLW2901 - an empty line, which counts and holds nothing
+            yield line
+
+    def _check_delimiter(self, told: str) -> None:
+        if told != self._reading.delimiter:
             raise UnreadableFile(
-                f"{self._name}, {where}: this is no {self._encoding} text ({error.reason})",
-                hint="name its encoding in the mapping, or convert it, such as by "
-                "iconv -f WINDOWS-1252 -t UTF-8",
-            ) from error
-        if "\0" in line:
-            raise UnreadableFile(f"{self._name}, line {self._line}: holds a NUL byte")
-        return line
+                f"{self._name}, line 1, column 5: the file says that {told!r} parts its fields, "
+                f"and the mapping {self._reading.delimiter!r}",
+                hint=f"write delimiter = {told!r} under [reading]",
+            )
 
-
-def _place_of_error(path: Path, encoding: str) -> str | None:
-    """Line and column of the first bytes that are no text; text is decoded in larger blocks."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                line.decode(encoding)
-            except UnicodeDecodeError as error:
-                return f"line {number}, column {error.start + 1}"
-    return None
-
-
-def _said(error: csv.Error, name: str, line: int) -> str:
-    reason = str(error)
-    if "unexpected end of data" in reason or "field larger than" in reason:
-        reason = "a quote opens there and never closes"
-    return f"{name}, line {line}: {reason}"
-
-
-def _signed(encoding: str) -> str:
-    return "utf-8-sig" if encoding == "utf-8" else encoding
-
-
-def _refuse_spreadsheet(path: Path, name: str) -> None:
-    with path.open("rb") as file:
-        start = file.read(4)
-    if start in _SPREADSHEETS:
-        raise UnreadableFile(
-            f"{name} is {_SPREADSHEETS[start]}, not CSV", hint="export or save it as CSV first"
+    def _broken(self, error: csv.Error, begins: int) -> UnreadableFile:
+        """The place of what csv refused: the record is walked once more, by character."""
+        reading = self._reading
+        one_line = begins == self.lines.number
+        if "field larger than" in str(error) and one_line:
+            return UnreadableFile(
+                f"{self._name}, line {begins}: a field has more than {LONGEST_FIELD:,} characters"
+            )
+        lines = iter(self.lines)
+        skipped = dropwhile(lambda _: self._forget() < begins, lines)
+        trouble = quote_trouble(skipped, begins, reading.delimiter, reading.quote)
+        return UnreadableFile(
+            f"{self._name}, {trouble}",
+            hint="a quote within quotes is written twice; "
+            "[reading] of the mapping says which character quotes",
         )
 
-
-def _ends_with_newline(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, 2)
-        return file.read(1) in (b"\n", b"\r")
+    def _forget(self) -> int:
+        """Take the lines up to here for no part of a record; the line's number."""
+        self.lines.pending = 0
+        return self.lines.number

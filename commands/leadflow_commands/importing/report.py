@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from leadflow import Recorded
-from leadflow.domain.events import LeadEvent
 from leadflow.errors import LeadflowError
+from leadflow_commands.importing.changes import Change
+from leadflow_commands.importing.placing import Placed
 
 MOST_LISTED: Final = 10_000
 """Refusals that are listed; all are counted."""
@@ -29,6 +29,15 @@ class Refusal:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a row says otherwise than before."""
+
+    file: str
+    line: int
+    change: Change
+
+
 @dataclass
 class Report:
     """rows = accepted + unchanged + refused."""
@@ -43,7 +52,14 @@ class Report:
     """Events recorded now."""
     irregular: int = 0
     """Those of them that break a rule of the domain."""
+    changed: int = 0
+    """Rows, accepted or unchanged, that say otherwise of what was recorded before."""
+    held_back: int = 0
+    """Facts left out because nothing was to enter the queue."""
     refusals: list[Refusal] = field(default_factory=list[Refusal])
+    changes: list[Changed] = field(default_factory=list[Changed])
+    unused: dict[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    """By file, the columns that the mapping does not name."""
 
     @property
     def rows(self) -> int:
@@ -55,17 +71,21 @@ class Report:
         if len(self.refusals) < MOST_LISTED:
             self.refusals.append(Refusal(file, line, reason))
 
-    def take(self, recorded: Iterable[Recorded], *, refused: bool = False) -> None:
+    def take(self, placed: Placed) -> None:
         """Count what a row recorded, and the row itself unless it was refused."""
-        new = [outcome for outcome in recorded if not outcome.repeated]
-        if not refused:
-            self.accepted += bool(new)
-            self.unchanged += not new
-        for event in (event for outcome in new for event in outcome.events):
-            self.events += 1
-            if isinstance(event, LeadEvent):
-                self.leads += event.originator_version == 1
-                self.irregular += bool(event.irregular)
+        if placed.refused is None:
+            self.accepted += placed.events > 0
+            self.unchanged += placed.events == 0
+        self.events += placed.events
+        self.leads += placed.leads
+        self.irregular += placed.irregular
+
+    def change(self, file: str, line: int, changes: Sequence[Change]) -> None:
+        """List what a row says otherwise than one that was imported before."""
+        self.changed += bool(changes)
+        for change in changes:
+            if len(self.changes) < MOST_LISTED:
+                self.changes.append(Changed(file, line, change))
 
     def as_data(self) -> dict[str, Any]:
         """The report in the shape that scripts may rely on."""
@@ -78,10 +98,24 @@ class Report:
             "leads": self.leads,
             "events": self.events,
             "irregular": self.irregular,
+            "changed": self.changed,
+            "held_back": self.held_back,
             "refusals": [
                 {"line": refusal.line, "reason": refusal.reason, "file": refusal.file}
                 for refusal in self.refusals
             ],
+            "changes": [
+                {
+                    "line": changed.line,
+                    "lead": changed.change.lead,
+                    "rule": changed.change.rule,
+                    "what": list(changed.change.what),
+                    "recorded": changed.change.recorded,
+                    "file": changed.file,
+                }
+                for changed in self.changes
+            ],
+            "unused_columns": {file: list(columns) for file, columns in self.unused.items()},
         }
 
     def check(self, max_refused: int, what: str) -> None:

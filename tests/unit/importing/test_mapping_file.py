@@ -60,7 +60,7 @@ def test_names_mail_and_notes_are_personal_unless_denied() -> None:
         ('otherwise = "created"', 'otherwise = "creatd"', "no time 'creatd'", "created"),
         ('otherwise = "refuse"', 'otherwise = "drop"', "'keep' or 'refuse'", None),
         ('values = "size"', 'values = "sizes"', "no map in [values] 'sizes'", "size"),
-        ('as = "integer"', 'as = "number"', "'text', 'integer', 'boolean'", None),
+        ('as = "integer"', 'as = "decimal"', "'text', 'integer', 'number'", None),
         ('zone = "Europe/Berlin"', 'zone = "Berlin"', "there is no time zone 'Berlin'", None),
         ('delimiter = ";"', 'delimiter = ";;"', "at most 1 character", None),
         ('decimal = ","', 'encoding = "utf-9"', "there is no encoding 'utf-9'", None),
@@ -72,7 +72,7 @@ def test_names_mail_and_notes_are_personal_unless_denied() -> None:
         ('email = "e-mail"', 'mail = "e-mail"', "no personal field 'mail'", "email"),
         (', currency_column = "currency"', "", "money needs a column, and either currency", None),
         ('currency_column = "currency"', 'currency = "EUX"', "'EUX' is no ISO 4217", None),
-        ('name = "bought"', 'name = "captured"', "two rules have this name", None),
+        ('name = "bought"', 'name = "captured"', "two rules have the name 'captured'", None),
         ('channel = { value = "web" }', "channel = {}", "{ value = … }", None),
         ('actor = "owner"', "known_after_outcome = true", "is for lead.enriched alone", None),
         ("[rules.data.fields]", "[rules.data.field]", "no field 'field'", "fields"),
@@ -103,7 +103,7 @@ def test_what_is_wrong_is_told_with_its_line(
 def test_the_line_is_that_of_the_key(old: str, new: str, marked: str) -> None:
     text = LEADS.replace(old, new, 1)
 
-    assert f"line {line_with(text, marked)}:" in refused(text).message
+    assert f"line {line_with(text, marked)}, column " in refused(text).message
 
 
 def test_a_rule_is_called_by_its_name() -> None:
