@@ -1,6 +1,7 @@
 # Two commands need no preparation: `make demo` and `make test`.
 PYTHON ?= python3
 WORKERS ?= logical
+PORT ?= 9092
 ARGS ?=
 
 VENV := .venv
@@ -15,8 +16,8 @@ DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev demo test torture bench lint lint-ruff lint-mypy lint-pyright \
-	lint-imports lint-licences format constraints clean
+.PHONY: help install install-dev demo kafka test torture bench lint lint-ruff lint-mypy \
+	lint-pyright lint-imports lint-licences format constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +28,9 @@ install-dev: $(DEV_STAMP)
 
 demo: install ## a believable history, its funnel and its queue, written into demo/
 	$(BIN)/leadflow demo
+
+kafka: install-dev ## a Kafka broker for trials on 127.0.0.1:9092 (PORT=…), until Ctrl-C
+	@$(BIN)/python -m tests.broker --port $(PORT)
 
 test: install-dev ## every test but torture and benchmarks
 	$(BIN)/pytest -n $(WORKERS) --maxprocesses 4 --dist worksteal \

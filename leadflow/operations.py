@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid5
 
 from pydantic import ValidationError
@@ -66,7 +66,7 @@ class Operations:
         score: bool,
         producer: str | None,
         must_exist: bool,
-        in_order: bool = False,
+        in_order: bool | Literal["now"] = False,
         queue: bool = True,
     ) -> Operation:
         event_class = lead_event(event)
@@ -77,7 +77,7 @@ class Operations:
         def decide(unit: UnitOfWork) -> UUID:
             subject = unit.known_lead(lead) if must_exist else unit.lead(lead)
             if in_order:
-                unit.check_turn(event_class, values, subject)
+                unit.check_turn(event_class, values, subject, patient=in_order != "now")
             envelope = self._envelope(unit, given, producer)
             unit.decider(subject).fact(event_class, values, envelope, score=score, queue=queue)
             unit.collect(subject)

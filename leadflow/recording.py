@@ -268,7 +268,7 @@ def append_unit(
         Append(
             events=unit.events,
             commands=commands,
-            genesis=() if unit.policy_position else (_default_policy_event(unit),),
+            genesis=() if unit.policy_position else (first_policy_event(unit.now),),
             expect_policy=unit.policy_position,
             aliases=aliases,
             addresses=addresses,
@@ -283,13 +283,14 @@ def _addresses(store: Store, personal: Personal, lead_id: UUID) -> list[tuple[by
     return [(store.keys.address_digest(text), lead_id) for text in texts if text]
 
 
-def _default_policy_event(unit: UnitOfWork) -> e.PolicyActivated:
+def first_policy_event(now: datetime) -> e.PolicyActivated:
+    """What stands first in a new log: the policy in force from its beginning."""
     policy = default_policy()
     return e.PolicyActivated(
         originator_id=POLICY_STREAM,
         originator_version=1,
         event_id=uuid4(),
-        occurred_at=unit.now,
+        occurred_at=now,
         actor="leadflow",
         policy=policy.as_data(),
         policy_hash=policy.hash,

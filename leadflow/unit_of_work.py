@@ -95,18 +95,28 @@ class UnitOfWork:
     def decider(self, lead: Lead) -> Decider:
         return Decider(lead, self.policy, self.now)
 
-    def check_turn(self, event: type[e.LeadEvent], fields: Mapping[str, Any], lead: Lead) -> None:
+    def check_turn(
+        self,
+        event: type[e.LeadEvent],
+        fields: Mapping[str, Any],
+        lead: Lead,
+        *,
+        patient: bool = True,
+    ) -> None:
         """Refuse a fact whose predecessor is missing, and what comes behind one such.
+
+        One that is not `patient` waits behind none, and none waits behind it.
 
         Raises:
             MustWait: saying for what.
         """
         rule = missing_predecessor(event, fields, lead)
-        if rule is None and lead.id in self.waiting and event not in PREDECESSORS:
+        if rule is None and patient and lead.id in self.waiting and event not in PREDECESSORS:
             rule = "behind"
         if rule is None:
             return
-        self.waiting.add(lead.id)
+        if patient:
+            self.waiting.add(lead.id)
         why = AWAITED.get(rule, "an earlier fact of the lead is waiting")
         raise MustWait(
             f"{event.topic} of lead {lead.id} has to wait: {why}",

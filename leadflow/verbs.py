@@ -62,7 +62,7 @@ class Verbs(ABC, Generic[R]):
         score: bool = False,
         producer: str | None = None,
         must_exist: bool = False,
-        in_order: bool = False,
+        in_order: bool | Literal["now"] = False,
         queue: bool = True,
         **given: Unpack[Given],
     ) -> R:
@@ -77,7 +77,8 @@ class Verbs(ABC, Generic[R]):
             producer: the system that sent it, where that is not this service.
             must_exist: whether a lead that has no event yet is an error (LeadNotFound).
             in_order: whether a fact whose predecessor is missing, such as a purchase before
-                the capture, is an error (MustWait) and not recorded as irregular.
+                the capture, is an error (MustWait) and not recorded as irregular; "now" where
+                it can wait no longer, so that nothing waits behind it either.
             queue: with `score`, whether the policy may put the lead into the queue.
             given: see `Given`.
         """

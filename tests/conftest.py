@@ -1,4 +1,4 @@
-"""What every test may use: Hypothesis profiles, real data and a PostgreSQL server."""
+"""What every test may use: Hypothesis profiles, real data, PostgreSQL and Kafka."""
 
 import os
 from pathlib import Path
@@ -6,9 +6,18 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.kafka import kafka_broker, kafka_folder, unique
 from tests.postgres import cannot_run, postgres_database, postgres_server, postgres_url
 
-__all__ = ["olist_dir", "postgres_database", "postgres_server", "postgres_url"]
+__all__ = [
+    "kafka_broker",
+    "kafka_folder",
+    "olist_dir",
+    "postgres_database",
+    "postgres_server",
+    "postgres_url",
+    "unique",
+]
 
 # A slow machine is no failure, so no deadlines; a failure prints what brings it back.
 settings.register_profile("dev", deadline=None, print_blob=True)
@@ -32,6 +41,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "postgres_url" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgres)
+        if {"kafka_broker", "kafka_folder"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.kafka)
 
 
 @pytest.fixture(scope="session")

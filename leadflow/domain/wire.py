@@ -28,7 +28,7 @@ from leadflow.errors import InvalidInput
 SPEC_VERSION: Final = "1.0"
 JSON_TYPE: Final = "application/json"
 
-_URI_CHARACTERS: Final = ":/?#[]@!$&'()*+,;=%"
+URI_CHARACTERS: Final = ":/?#[]@!$&'()*+,;=%"
 """What may stand in a URI beside letters, digits and `-._~`; `source` has to be one."""
 _RFC3339: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})"
@@ -71,7 +71,7 @@ def encode(event: e.LogEvent, *, personal: bool = False) -> dict[str, Any]:
     document: dict[str, Any] = {
         "specversion": SPEC_VERSION,
         "id": str(event.event_id),
-        "source": quote(event.producer or "leadflow", safe=_URI_CHARACTERS),
+        "source": quote(event.producer or "leadflow", safe=URI_CHARACTERS),
         "type": event.topic,
         "subject": str(event.originator_id),
         "time": _rfc3339(event.occurred_at),

@@ -6,15 +6,12 @@ with the settings that matter decided here, once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib import import_module
-from typing import Any, Final, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
+from leadflow.kafka.connecting import connect
 from leadflow.kafka.connection import Connection
-from leadflow.kafka.errors import kafka_errors
-
-BOOTSTRAP_MS: Final = 15_000
-"""How long the first answer of a broker may take."""
 
 
 class TopicPartition(NamedTuple):
@@ -111,7 +108,7 @@ class Consumer(Protocol):
         self, timeout_ms: int = 0, max_records: int | None = None
     ) -> Mapping[TopicPartition, Sequence[Record]]: ...
     def seek(self, partition: TopicPartition, offset: int) -> None: ...
-    def position(self, partition: TopicPartition, timeout_ms: int | None = None) -> int: ...
+    def position(self, partition: TopicPartition, timeout_ms: int | None = None) -> int | None: ...
     def pause(self, *partitions: TopicPartition) -> None: ...
     def resume(self, *partitions: TopicPartition) -> None: ...
     def paused(self) -> set[TopicPartition]: ...
@@ -164,14 +161,11 @@ def producer(
         "linger_ms": 5,
         "batch_size": 256 * 1024,
         "allow_auto_create_topics": False,
-        "bootstrap_timeout_ms": BOOTSTRAP_MS,
         "client_id": "leadflow",
     }
     if transactional_id is not None:
         options["transactional_id"] = transactional_id
-    with kafka_errors(f"Kafka at {connection.brokers}"):
-        made = import_module("kafka").KafkaProducer(**options | more | connection.options())
-    return cast("Producer", made)
+    return cast("Producer", connect("KafkaProducer", connection, **options | more))
 
 
 def consumer(connection: Connection, *, group: str | None = None, **more: Any) -> Consumer:
@@ -182,20 +176,15 @@ def consumer(connection: Connection, *, group: str | None = None, **more: Any) -
         "isolation_level": "read_committed",
         "auto_offset_reset": "earliest",
         "allow_auto_create_topics": False,
-        "bootstrap_timeout_ms": BOOTSTRAP_MS,
         "client_id": "leadflow",
     }
-    with kafka_errors(f"Kafka at {connection.brokers}"):
-        made = import_module("kafka").KafkaConsumer(**options | more | connection.options())
-    return cast("Consumer", made)
+    return cast("Consumer", connect("KafkaConsumer", connection, **options | more))
 
 
 def admin(connection: Connection, **more: Any) -> Admin:
     """A client that makes and describes topics and groups."""
-    options = {"bootstrap_timeout_ms": BOOTSTRAP_MS, "client_id": "leadflow"}
-    with kafka_errors(f"Kafka at {connection.brokers}"):
-        made = import_module("kafka").KafkaAdminClient(**options | more | connection.options())
-    return cast("Admin", made)
+    options = {"client_id": "leadflow"}
+    return cast("Admin", connect("KafkaAdminClient", connection, **options | more))
 
 
 def partitions_of(consumer: Consumer, topic: str) -> list[TopicPartition]:
@@ -203,6 +192,7 @@ def partitions_of(consumer: Consumer, topic: str) -> list[TopicPartition]:
     return [topic_partition(topic, n) for n in sorted(consumer.partitions_for_topic(topic) or ())]
 
 
-def by_name(partitions: Iterable[TopicPartition]) -> list[TopicPartition]:
-    """Partitions in order of topic and number."""
-    return sorted(partitions, key=lambda one: (one.topic, one.partition))
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition of a key by murmur2, as Java's producers and ours choose it."""
+    hashed: int = import_module("kafka.partitioner.default").murmur2(key)
+    return (hashed & 0x7FFF_FFFF) % partitions

@@ -54,7 +54,7 @@ class ProducerFenced(KafkaError):
 class InvalidKafkaSettings(InvalidInput):
     """The connection to Kafka is not described, or not in a way that fits together."""
 
-    code = "invalid_setting"
+    code = "invalid_kafka_setting"
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from leadflow.kafka.intake import Taken, Terms, take
 from leadflow.kafka.records import received_again
-from leadflow.persistence.codec import to_microseconds
 from leadflow.persistence.inbox_tables import ripe
 from leadflow.service import Leadflow
 
@@ -20,12 +19,9 @@ def release(leads: Leadflow, terms: Terms) -> Taken:
     released = Taken()
     store = leads.store
     while rows := ripe(store):
-        now = to_microseconds(store.now())
-        # What is given up goes first and by itself, so that nothing waits behind it any more.
-        due = [row for row in rows if row.held_until <= now]
-        messages = [received_again(store.keys, row) for row in due or rows]
+        messages = [received_again(store.keys, row) for row in rows]
         done = take(leads, messages, terms, heed_held=False)
         released.add(done)
-        if not due and not done.recorded and not done.dead:
+        if not done.recorded and not done.buried:
             break
     return released

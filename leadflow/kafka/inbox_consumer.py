@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from threading import Lock
-from typing import Final, cast
+from typing import Final
 from uuid import UUID
 
 from leadflow.kafka import client
@@ -167,7 +167,7 @@ class TopicWatch:
         """The id of the topic; None while there is none."""
         for described in self._admin.describe_topics([self._topic]):
             if not described.get("error_code") and described["name"] == self._topic:
-                return cast("UUID", described["topic_id"])
+                return UUID(str(described["topic_id"]))
         return None
 
     def close(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -28,7 +29,7 @@ from leadflow.kafka.acceptance import Acceptance, NotAccepted
 from leadflow.kafka.records import MOST_SAID, Received, seal
 from leadflow.persistence.codec import to_microseconds
 from leadflow.persistence.inbox import DeadLetterRow, HeldRow, InboxChanges, OffsetMove
-from leadflow.persistence.inbox_tables import held_leads
+from leadflow.persistence.inbox_tables import count_held, held_leads
 from leadflow.persistence.store import Store
 from leadflow.recording import Outcome, Recorded
 from leadflow.service import Leadflow
@@ -78,6 +79,8 @@ class Taken:
     """Messages that were recorded before."""
     irregular: int = 0
     held: int = 0
+    buried: int = 0
+    """Messages that became dead letters."""
     dead: list[DeadLetterRow] = field(default_factory=list[DeadLetterRow])
     said: dict[UUID, str] = field(default_factory=dict[UUID, str])
     """The sentences of the errors, by letter."""
@@ -88,6 +91,7 @@ class Taken:
         self.repeated += other.repeated
         self.irregular += other.irregular
         self.held += other.held
+        self.buried += other.buried
         self.dead += other.dead
         self.said |= other.said
 
@@ -136,6 +140,7 @@ class _Intake:
         self._messages = messages
         self._moves = moves
         self._heed_held = heed_held
+        self._now = to_microseconds(store.now())
         self._read: list[wire.Message | LeadflowError] = []
         self._index: list[int | None] = []
 
@@ -149,21 +154,30 @@ class _Intake:
                     raise self.failure
                 read = cloud_events.decode(message.value, message.headers)
                 self._terms.acceptance.check(read)
-                index = _queue(batch, read, score=self._terms.score)
+                index = _queue(batch, read, self._terms, due=self._due(message))
             except (InvalidInput, NotAccepted, Unexpected) as error:
                 read = error
             self._read.append(read)
             self._index.append(index)
 
+    def _due(self, message: Received) -> bool:
+        """Whether it can wait no longer: a held fact whose time is up, or a dead letter."""
+        held = message.held
+        return message.letter is not None or (held is not None and held.held_until <= self._now)
+
     def begin(self, unit: UnitOfWork) -> None:
-        if not self._heed_held:
-            return
-        concerned = set(unit.leads)
-        concerned |= {lead.merged_into for lead in unit.leads.values() if lead.merged_into}
-        unit.waiting |= held_leads(self._store, concerned)
+        if self._heed_held and count_held(self._store):
+            unit.waiting |= held_leads(self._store, set(self._subjects(unit)))
+
+    def _subjects(self, unit: UnitOfWork) -> Iterator[UUID]:
+        """The leads that the messages speak of; one that means none is refused later."""
+        for read in self._read:
+            if isinstance(read, wire.Message) and read.subject:
+                with suppress(LeadNotFound, AmbiguousLead, InvalidInput):
+                    yield unit.lead(read.subject).id
 
     def settle(self, outcomes: Sequence[Outcome]) -> InboxChanges:
-        settling = _Settling(self._store, self._terms)
+        settling = _Settling(self._store, self._terms, self._now)
         for message, read, index in zip(self._messages, self._read, self._index, strict=True):
             settling.settle(message, read, None if index is None else outcomes[index])
         self.taken = settling.taken
@@ -179,14 +193,14 @@ class _Intake:
 class _Settling:
     """What becomes of each message, for one attempt at recording them."""
 
-    def __init__(self, store: Store, terms: Terms) -> None:
+    def __init__(self, store: Store, terms: Terms, now: int) -> None:
         self.taken = Taken()
         self.held: list[HeldRow] = []
         self.settled_held: list[UUID] = []
         self.settled_letters: list[UUID] = []
         self._store = store
         self._terms = terms
-        self._now = to_microseconds(store.now())
+        self._now = now
 
     def settle(
         self, message: Received, read: wire.Message | LeadflowError, outcome: Outcome | None
@@ -195,7 +209,7 @@ class _Settling:
             self._bury(message, read)
         elif isinstance(outcome, Recorded):
             self._recorded(message, outcome)
-        elif isinstance(outcome, MustWait) and self._may_wait(message, outcome):
+        elif isinstance(outcome, MustWait) and self._may_wait(message):
             self._hold(message, read, outcome)
         elif outcome is not None:
             self._bury(message, outcome)
@@ -214,10 +228,9 @@ class _Settling:
         if message.letter is not None:
             self.settled_letters.append(message.letter.letter_id)
 
-    def _may_wait(self, message: Received, error: MustWait) -> bool:
-        if message.letter is not None:
-            return False
-        return message.held is None or message.held.held_until > self._now or error.rule == "behind"
+    def _may_wait(self, message: Received) -> bool:
+        held = message.held
+        return message.letter is None and (held is None or held.held_until > self._now)
 
     def _hold(self, message: Received, read: wire.Message, error: MustWait) -> None:
         self.taken.held += message.held is None
@@ -251,6 +264,7 @@ class _Settling:
         says = cloud_events.sketch(message.value, message.headers)
         said = error.message[:MOST_SAID]
         keep = self._terms.keep // timedelta(microseconds=1)
+        self.taken.buried += 1
         self.taken.said[letter_id] = said
         self.taken.dead.append(
             DeadLetterRow(
@@ -284,7 +298,7 @@ def _named(subject: str) -> UUID:
     return lead_id_for(subject) if ":" in subject else UUID(subject)
 
 
-def _queue(batch: Batch, message: wire.Message, *, score: bool) -> int:
+def _queue(batch: Batch, message: wire.Message, terms: Terms, *, due: bool) -> int:
     """Put what a message asks for into a batch; its index there."""
     special = _SPECIAL.get(message.topic)
     if special is not None:
@@ -295,8 +309,8 @@ def _queue(batch: Batch, message: wire.Message, *, score: bool) -> int:
         message.fields,
         message_id=message.command_id,
         producer=message.source,
-        score=score,
-        in_order=True,
+        score=terms.score,
+        in_order="now" if due else True,
         time_basis=message.time_basis,
         **_envelope(message),
     )

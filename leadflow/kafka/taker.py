@@ -215,6 +215,29 @@ class Taker:
         return all(claim.topic_id == now for claim in claims.values())
 
     def _record_some(self, items: Sequence[Item]) -> None:
+        """Record them; one that cannot be taken at all is found, and holds up no other."""
+        parts = [items]
+        while parts:
+            part = parts.pop()
+            error = self._tried(part)
+            if error is None:
+                continue
+            if len(part) > 1:
+                half = len(part) // 2
+                parts += [part[half:], part[:half]]
+                continue
+            place = part[0].message.origin
+            log.error(
+                "the message at offset %d of %s partition %d stands aside, a dead letter",
+                *(place.offset, place.topic, place.partition),
+                exc_info=error,
+            )
+            self._commit(part, Unexpected(f"{type(error).__name__}: {error}"))
+
+    def _tried(self, items: Sequence[Item]) -> Exception | None:
+        """What was unexpected; None when they are recorded, or left to another worker."""
+        if not all(item.claim.live for item in items):
+            return None
         try:
             self._commit(items)
         except InboxTaken as error:
@@ -222,16 +245,9 @@ class Taker:
             self._broken({item.claim.partition: item.claim for item in items})
         except StoreError:
             raise
-        except Exception as error:
-            if len(items) == 1:
-                log.exception("message at offset %d stands aside", items[0].message.origin.offset)
-                self._commit(items, Unexpected(f"{type(error).__name__}: {error}"))
-                return
-            # One of them cannot be taken: it is found, so that it holds up no other.
-            half = len(items) // 2
-            self._record_some(items[:half])
-            if all(item.claim.live for item in items):
-                self._record_some(items[half:])
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+            return error
+        return None
 
     def _commit(self, items: Sequence[Item], failure: Unexpected | None = None) -> None:
         last = {item.claim.partition: item for item in items}

@@ -274,8 +274,6 @@ def _dead_values(row: DeadLetterRow, dialect: Dialect) -> tuple[object, ...]:
 
 def held_leads(store: Store, leads: Collection[UUID]) -> set[UUID]:
     """Those of the leads that facts are held for."""
-    if not _rows(store, "SELECT 1 FROM held_facts LIMIT 1"):
-        return set()
     found = _rows(store, "SELECT DISTINCT lead_id FROM held_facts")
     return {_uuid(row[0]) for row in found} & set(leads)
 

@@ -1,0 +1,1 @@
+"""A real Kafka broker, without containers: fetched by Maven, started on loopback."""
