@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.kafka import kafka_broker, kafka_folder, unique
+from tests.kafka import kafka_broker, kafka_folder, kafka_possible, unique
 from tests.postgres import cannot_run, postgres_database, postgres_server, postgres_url
 
 __all__ = [
     "kafka_broker",
     "kafka_folder",
+    "kafka_possible",
     "olist_dir",
     "postgres_database",
     "postgres_server",
@@ -41,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "postgres_url" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgres)
-        if {"kafka_broker", "kafka_folder"} & set(getattr(item, "fixturenames", ())):
+        if {"kafka_broker", "kafka_possible"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.kafka)
 
 

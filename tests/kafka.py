@@ -35,13 +35,18 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> It
     os.close(held)
 
 
-@pytest.fixture
-def kafka_folder(tmp_path: Path) -> Path:
-    """A folder for a broker that this test has to itself; skips where none can be had."""
+@pytest.fixture(scope="session")
+def kafka_possible() -> None:
+    """Skips, or in continuous integration fails, where no broker of our own can be had."""
     try:
         programs()
     except (OSError, BrokerUnavailableError) as error:
         cannot_run(f"no Kafka broker: {error}")
+
+
+@pytest.fixture
+def kafka_folder(kafka_possible: None, tmp_path: Path) -> Path:
+    """A folder for a broker that this test has to itself."""
     folder = tmp_path / "broker"
     folder.mkdir()
     return folder

@@ -182,8 +182,8 @@ def verify(ctx: click.Context) -> None:
             )
         else:
             session.output.line(
-                f"{found.events:,} events in {found.segments} segments, "
-                "every one as the log has it."
+                f"{found.events:,} events in {found.segments:,} "
+                f"{'segment' if found.segments == 1 else 'segments'}, every one as the log has it."
             )
 
     session.output.result(document, text)

@@ -227,13 +227,15 @@ def _read_models(store: Store) -> Iterator[Finding]:
     builds = status(store)
     for build in builds:
         name = build["projection"]
+        if build["role"] == "previous":
+            continue
         if build["position"] > end:
             yield Finding(
                 name,
                 Verdict.WRONG,
                 f"its checkpoint {build['position']:,} lies beyond the log's end {end:,}: "
                 "the log was restored from an older copy",
-                f"leadflow projections rebuild {name}",
+                f"leadflow projections rebuild {name} --promote",
             )
         elif build["last_error"]:
             hint = f"mend what it names, then: leadflow projections run {name}"
@@ -244,7 +246,7 @@ def _read_models(store: Store) -> Iterator[Finding]:
                 row["projection"],
                 Verdict.WARNING,
                 "was built by another definition than this program's",
-                f"leadflow projections rebuild {row['projection']}",
+                f"leadflow projections rebuild {row['projection']} --promote",
             )
     behind = max((build["lag_events"] for build in builds if build["role"] == "live"), default=0)
     says = f"up to {behind:,} events behind the log" if behind else "are up to date with the log"

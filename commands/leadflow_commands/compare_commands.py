@@ -31,6 +31,7 @@ _MOST_COLUMNS = 6
 
 @click.command(
     cls=Command,
+    shares=("store", "archive"),
     examples="""
     leadflow projections diff
     # in a pipeline: exit 3 where more than 10 leads would change
@@ -95,6 +96,7 @@ class _Sample(click.ParamType[str]):
 
 @click.command(
     cls=Command,
+    shares=("store", "archive"),
     examples="""
     leadflow projections verify
     leadflow projections verify stage_board --sample 5%

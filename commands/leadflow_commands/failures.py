@@ -11,6 +11,7 @@ import click
 
 from leadflow_commands.suggestions import one_of
 
+_WRONG_SETTINGS: Final = ("invalid_setting", "invalid_kafka_setting")
 FAILED: Final = 1
 WRONG_USAGE: Final = 2
 DIFFERENCE: Final = 3
@@ -92,7 +93,7 @@ def _of_leadflow(error: Exception) -> Failure | None:
 
     if not isinstance(error, LeadflowError):
         return None
-    wrong_usage = isinstance(error, InvalidStoreURL) or error.code == "invalid_setting"
+    wrong_usage = isinstance(error, InvalidStoreURL) or error.code in _WRONG_SETTINGS
     return Failure(error.code, error.message, error.hint, WRONG_USAGE if wrong_usage else FAILED)
 
 

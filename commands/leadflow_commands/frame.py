@@ -68,6 +68,17 @@ _SHARED: Final = {
         metavar="FILE",
         help="The key of personal data, where it lies elsewhere; also LEADFLOW_KEY_FILE.",
     ),
+    "archive": _shared(
+        "--archive",
+        metavar="DIR",
+        help="The folder of the columnar twin, where it lies elsewhere; also LEADFLOW_ARCHIVE.",
+    ),
+    "brokers": _shared(
+        "--brokers",
+        "--bootstrap-server",
+        metavar="HOST:PORT,…",
+        help="Kafka's brokers; also LEADFLOW_KAFKA.",
+    ),
     "tz": _shared(
         "--tz",
         metavar="ZONE",
@@ -130,7 +141,7 @@ def _write_examples(examples: str, formatter: click.HelpFormatter) -> None:
 class Command(click.Command):
     """A command with examples in its help and the options that all commands share.
 
-    `shares` names which of store and tz it uses beside those that are always there.
+    `shares` names which of store, archive, brokers and tz it uses; the others are always there.
     """
 
     def __init__(

@@ -71,6 +71,16 @@ COMMANDS: Final = {
         "Seal the log as columns, see what is sealed, and verify it.",
         _OPERATE,
     ),
+    "kafka": Lazy(
+        "leadflow_commands.kafka:kafka",
+        "Take facts in from Kafka and publish events to it.",
+        _OPERATE,
+    ),
+    "dead-letters": Lazy(
+        "leadflow_commands.dead_letters:dead_letters",
+        "See, retry and discard messages that could not be recorded.",
+        _OPERATE,
+    ),
     "log": Lazy("leadflow_commands.log:log", "Count, verify and export the event log.", _OPERATE),
     "doctor": Lazy("leadflow_commands.doctor:doctor", "Check that everything is well.", _OPERATE),
     "completion": Lazy(

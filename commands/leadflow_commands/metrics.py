@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,10 +13,12 @@ import click
 
 from leadflow_commands.choices import Among, PairType
 from leadflow_commands.frame import Command, Group, pass_session
-from leadflow_commands.moments import DURATION, MOMENT, GivenMoment
+from leadflow_commands.moments import DURATION, MOMENT, GivenMoment, when
 from leadflow_commands.session import Session
 
 if TYPE_CHECKING:
+    from leadflow.persistence.store import Store
+    from leadflow_projections.archive.twin import Archive
     from leadflow_projections.metrics.selection import Selection
 
 
@@ -49,6 +52,7 @@ class Asked:
     by: str | None
     list_leads: bool
     form: str | None
+    archive: Path | None
 
     def selection(self, session: Session) -> Selection:
         """The cycles asked about.
@@ -78,6 +82,32 @@ class Asked:
             "as_of": _last(self.as_of, session),
             "known_at": _last(self.known_at, session),
         }
+
+    @contextmanager
+    def log(self, session: Session) -> Generator[Store | Archive]:
+        """What is read: the store, or the archive alone that was named.
+
+        Raises:
+            click.UsageError: when a store and an archive are both named.
+        """
+        if self.archive is None:
+            with session.store() as store:
+                yield store
+            return
+        from leadflow_projections.archive.twin import Archive
+        from leadflow_projections.moments import moment
+
+        if "store" in session.flags:
+            raise click.UsageError(
+                "--archive reads an archive without any store: leave --store out, "
+                "or name its archive by LEADFLOW_ARCHIVE"
+            )
+        archive = Archive(self.archive)
+        yield archive
+        session.output.note(
+            f"Read from the archive {archive.folder} alone, which knows the log up to "
+            f"{when(moment(archive.survey().segments[-1].recorded_to), session.zone)}."
+        )
 
     def format(self, session: Session) -> str:
         """How the figures are written.
@@ -164,6 +194,12 @@ _SHARED = (
         type=Among(["table", "json", "csv", "parquet"], what="format"),
         help="How to write the figures; else table.",
     ),
+    click.option(
+        "--archive",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Read an archive alone, such as a copy of it, without any store.",
+    ),
 )
 
 
@@ -228,9 +264,9 @@ def funnel(
     asked = Asked(**options)
     form = asked.format(session)
     selection = asked.selection(session)
-    with session.store() as store:
+    with asked.log(session) as log:
         read = read_funnel(
-            store,
+            log,
             selection,
             **asked.moments(session),
             steps=choose_steps(steps or ()),
@@ -271,8 +307,6 @@ def durations(session: Session, /, **options: Any) -> None:
     asked = Asked(**options)
     form = asked.format(session)
     selection = asked.selection(session)
-    with session.store() as store:
-        read = read_durations(
-            store, selection, **asked.moments(session), list_leads=asked.list_leads
-        )
+    with asked.log(session) as log:
+        read = read_durations(log, selection, **asked.moments(session), list_leads=asked.list_leads)
     show_durations(session, read, form)

@@ -178,6 +178,8 @@ def retry(session: Session, /, names: tuple[str, ...], wanted: tuple[str, ...]) 
             found = [(build, each) for build, each in found if each.stream in streams]
         done = [_retried(leads.store, build, each) for build, each in found]
     waiting = [each for each in done if each.left]
+    still = {each.stream for each in waiting}
+    back = {each.stream for each in done} - still
     replayed = sum(each.replayed for each in done)
 
     def text() -> None:
@@ -187,8 +189,8 @@ def retry(session: Session, /, names: tuple[str, ...], wanted: tuple[str, ...]) 
                 f"{each.stream} still waits with {each.left:,}: {each.reason}"
             )
         session.output.line(
-            f"{replayed:,} events were taken in; {len(done) - len(waiting):,} leads are back, "
-            f"{len(waiting):,} still wait."
+            f"{replayed:,} events were taken in; leads that are back: {len(back):,}, that still "
+            f"wait: {len(still):,}."
             if done
             else "Nothing is parked."
         )
@@ -196,8 +198,8 @@ def retry(session: Session, /, names: tuple[str, ...], wanted: tuple[str, ...]) 
     session.output.result(
         {
             "replayed": replayed,
-            "back": len(done) - len(waiting),
-            "waiting": len(waiting),
+            "back": len(back),
+            "waiting": len(still),
             "leads": [
                 {
                     "projection": each.build.projection,

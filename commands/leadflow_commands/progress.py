@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import click
 
@@ -33,6 +34,8 @@ class Progress:
         self._color = color
         self._bar: Bar | None = None
         self._task: TaskID | None = None
+        self._says = ""
+        self._facts: Mapping[str, Any] = {}
         self._began = self._said = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -56,12 +59,24 @@ class Progress:
         """So much more is done."""
         self.reach(self.done + count)
 
-    def reach(self, done: int, total: int | None = None) -> None:
-        """So much is done in all; the total may still grow."""
+    def reach(
+        self,
+        done: int,
+        total: int | None = None,
+        *,
+        says: str = "",
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
+        """So much is done in all; the total may still grow.
+
+        `says` is shown to people beside it, `facts` are given to machines.
+        """
         self.done = done
         self.total = self.total if total is None else total
+        self._says, self._facts = says, facts or {}
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done, total=self.total)
+            label = f"{self.label}: {says}" if says else self.label
+            self._bar.update(self._task, completed=done, total=self.total, description=label)
         elif self._mode in ("plain", "json") and time.monotonic() - self._said >= EVERY_SECONDS:
             self._said = time.monotonic()
             self._say()
@@ -77,11 +92,13 @@ class Progress:
                 "done": self.done,
                 "total": self.total,
                 "per_second": rate,
+                **self._facts,
             }
             click.echo(as_json({"progress": state}, indent=False), err=True)
             return
         share = f" of {self.total:,} ({self.done / self.total:.0%})" if self.total else ""
-        click.echo(f"{self.label}: {self.done:,}{share}, {rate:,}/s", err=True)
+        says = f", {self._says}" if self._says else ""
+        click.echo(f"{self.label}: {self.done:,}{share}, {rate:,}/s{says}", err=True)
 
 
 def _bar(color: bool) -> Bar:

@@ -47,12 +47,12 @@ def run(session: Session, /, names: tuple[str, ...], once: bool, metrics_port: i
     from leadflow_projections.runtime import run as follow
 
     output = session.output
-    if not once:
-        chosen = ", ".join(names or tuple(known()))
-        output.note(f"Following the log: {chosen}. Ctrl-C stops it.")
     with ExitStack() as stack:
         store = stack.enter_context(session.store(write=True))
         stop = stack.enter_context(until_told())
+        if not once:
+            chosen = ", ".join(names or tuple(known()))
+            output.note(f"Following the log: {chosen}. Ctrl-C stops it.")
         if metrics_port is not None:
             port = stack.enter_context(served(metrics_port, lambda: projection_metrics(store)))
             output.note(f"Figures for Prometheus: http://localhost:{port}/metrics")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from leadflow import Leadflow
+    from leadflow.kafka.connection import Connection
     from leadflow.persistence.store import Store
     from leadflow_commands.output import Output
     from leadflow_commands.settings import Settings
@@ -45,7 +46,13 @@ class Session:
     def settings(self) -> Settings:
         from leadflow_commands.settings import load_settings
 
-        named = {"store": "store", "key_file": "key_file", "tz": "timezone"}
+        named = {
+            "store": "store",
+            "key_file": "key_file",
+            "tz": "timezone",
+            "archive": "archive",
+            "brokers": "kafka",
+        }
         return load_settings({named[flag]: self.flags.get(flag) for flag in named})
 
     @cached_property
@@ -66,11 +73,19 @@ class Session:
             create=create,
             must_write=write,
             key_file=self.settings.key_file,
+            archive=self.settings.archive,
         )
         try:
             yield store
         finally:
             store.close()
+
+    @cached_property
+    def kafka(self) -> Connection:
+        """How to reach the Kafka that was named."""
+        from leadflow_commands.kafka_settings import connection
+
+        return connection(self.settings)
 
     def _warn_of_a_password_in_the_open(self) -> None:
         from urllib.parse import urlsplit

@@ -25,9 +25,26 @@ ENVIRONMENT: Final = {
     "phone_region": "LEADFLOW_PHONE_REGION",
     "modules": "LEADFLOW_MODULES",
     "archive": "LEADFLOW_ARCHIVE",
+    "inbox_allow": "LEADFLOW_INBOX_ALLOW",
+    "kafka": "LEADFLOW_KAFKA",
+    "kafka_protocol": "LEADFLOW_KAFKA_PROTOCOL",
+    "kafka_mechanism": "LEADFLOW_KAFKA_MECHANISM",
+    "kafka_username": "LEADFLOW_KAFKA_USERNAME",
+    "kafka_password_file": "LEADFLOW_KAFKA_PASSWORD_FILE",
+    "kafka_ca_file": "LEADFLOW_KAFKA_CA_FILE",
+    "kafka_cert_file": "LEADFLOW_KAFKA_CERT_FILE",
+    "kafka_key_file": "LEADFLOW_KAFKA_KEY_FILE",
+    "kafka_key_password_file": "LEADFLOW_KAFKA_KEY_PASSWORD_FILE",
 }
 """The variables that set a setting. The key's own, LEADFLOW_KEY_FILE and LEADFLOW_KEY, are
-read by the store."""
+read by the store; Kafka's passwords by `kafka_settings`."""
+_SECRETS: Final = {
+    "key": "key_file",
+    "password": "key_file",
+    "kafka_password": "kafka_password_file",
+    "kafka_key_password": "kafka_key_password_file",
+}
+"""What no settings file may hold, and the setting that names a file for it."""
 _KEY_VARIABLES: Final = ("LEADFLOW_KEY", "LEADFLOW_KEY_FILE")
 
 
@@ -55,6 +72,22 @@ class Settings:
     """Modules with projections of the user's own, separated by commas; see `--module`."""
     archive: Path | None = None
     """The folder of the log's columnar twin; else beside a SQLite file, and none elsewhere."""
+    inbox_allow: str = ""
+    """Further types that sources may send to the inbox: SOURCE=TYPE,TYPE;SOURCE=TYPE."""
+    kafka: str | None = None
+    """Kafka's brokers: HOST:PORT, or several separated by commas."""
+    kafka_protocol: str | None = None
+    """PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL; else what the settings below ask for."""
+    kafka_mechanism: str | None = None
+    """SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN."""
+    kafka_username: str | None = None
+    kafka_password_file: str | None = None
+    kafka_ca_file: str | None = None
+    """Who signed the broker's certificate (PEM); else those whom the system trusts."""
+    kafka_cert_file: str | None = None
+    """Our own certificate (PEM), where the broker asks for one."""
+    kafka_key_file: str | None = None
+    kafka_key_password_file: str | None = None
 
 
 def user_file() -> Path:
@@ -106,10 +139,10 @@ def _read(path: Path) -> dict[str, Any]:
         ) from problem
     known = [field.name for field in fields(Settings)]
     for name, value in found.items():
-        if name in ("key", "password"):
+        if name in _SECRETS:
             raise InvalidSetting(
                 f"{path} holds a secret, {name!r}, which is not read from there",
-                hint="name a file by key_file, or set LEADFLOW_KEY",
+                hint=f"name a file by {_SECRETS[name]}, or set {_variable(name)}",
             )
         if name not in known:
             raise InvalidSetting(
@@ -120,6 +153,10 @@ def _read(path: Path) -> dict[str, Any]:
                 f"{path}: {name} must be a text, not {value!r}", hint=f'write {name} = "…"'
             )
     return found
+
+
+def _variable(secret: str) -> str:
+    return "LEADFLOW_KEY" if secret == "password" else f"LEADFLOW_{secret.upper()}"
 
 
 def _check_timezone(name: str | None) -> None:

@@ -53,6 +53,13 @@ SHAPES: Final = {
     "projections run": '{"positions": {"stage_board": n}}',
     "projections rebuild": '{"projections", "events", "seconds", "events_per_second", '
     '"peak_memory_mb"}',
+    "kafka ingest": '{"recorded", "repeated", "irregular", "held", "dead_letters"}',
+    "dead-letters list": '[{"letter_id", "reason", "why", "attempt", "failed_at", "expires_at", '
+    '"source", "type", "lead_id", "topic", "partition", "offset", "published"}]',
+    "dead-letters show": 'as in the list, and "key", "value", "headers"',
+    "dead-letters retry": '{"tried", "recorded", "repeated", "failed", "failures": '
+    '[{"letter_id", "reason", "why"}]}',
+    "dead-letters discard": '{"discarded"}',
     "log stats": '{"events", "leads", "last_position", "last_recorded_at", "by_type": '
     '{"lead.captured": n}}',
     "log verify": '{"ok", "events", "hash"}, or {"ok", "position", "what"} and exit 3',

@@ -43,6 +43,9 @@ class _Lag(click.ParamType[Mapping[str, float]]):
         return {"seconds": DURATION.convert(value, param, ctx).total_seconds()}
 
 
+LAG: Final = _Lag()
+
+
 @click.command(
     cls=Command,
     examples="""
@@ -57,7 +60,7 @@ class _Lag(click.ParamType[Mapping[str, float]]):
 @click.option(
     "--fail-if-lag-over",
     "limit",
-    type=_Lag(),
+    type=LAG,
     metavar="5s|N",
     help="Exit with 3 where a live build is further behind: a time, or a number of events.",
 )

@@ -15,7 +15,7 @@ POLICY_STREAM: Final = uuid5(LEADFLOW_NS, "policy")
 """The stream that `policy.activated` events stand on."""
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8_192)
 def lead_id_for(external_id: str) -> UUID:
     """The id of the lead that another system calls `SYSTEM:ID`.
 

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from leadflow.domain import events as e
 from leadflow.domain.identity import message_id
+from leadflow.domain.upcasters import upcast
 from leadflow.domain.validation import one_sentence
 from leadflow.domain.values import ExternalId, TimeBasis
 from leadflow.errors import InvalidInput
@@ -108,7 +109,7 @@ def decode(document: object) -> Message:
         raise InvalidInput(f'specversion: {said}; this program reads "{SPEC_VERSION}"')
     event = _event_class(_text(given, "type"))
     source, identity = _text(given, "source"), _text(given, "id")
-    _check_content(given, event)
+    _check_content(given)
     return Message(
         source=source,
         id=identity,
@@ -195,18 +196,20 @@ def _event_class(topic: str) -> type[e.LogEvent]:
     return event
 
 
-def _check_content(given: Mapping[str, object], event: type[e.LogEvent]) -> None:
+def _check_content(given: Mapping[str, object]) -> None:
     if given.get("datacontenttype") is not None:
         content = _text(given, "datacontenttype").partition(";")[0].strip().lower()
         if content != JSON_TYPE and not content.endswith("+json"):
             raise InvalidInput(f"datacontenttype: {content!r} is not read; send {JSON_TYPE}")
     if given.get("data_base64") is not None:
         raise InvalidInput("data_base64: is not read; send the fields as an object in data")
-    if given.get("dataschema") is not None:
-        _check_version(_text(given, "dataschema"), event)
 
 
-def _check_version(schema: str, event: type[e.LogEvent]) -> None:
+def _version(given: Mapping[str, object], event: type[e.LogEvent]) -> int:
+    """Which version of the event's fields the sender wrote; 1 where it does not say."""
+    if given.get("dataschema") is None:
+        return 1
+    schema = _text(given, "dataschema")
     match = _SCHEMA.fullmatch(schema)
     if match is None:
         raise InvalidInput(
@@ -216,11 +219,12 @@ def _check_version(schema: str, event: type[e.LogEvent]) -> None:
     topic, number = match["topic"], int(match["number"])
     if topic in e.BY_TOPIC and topic != event.topic:
         raise InvalidInput(f"dataschema: {schema!r} is of another type than {event.topic}")
-    if number != event.schema_version:
+    if not 1 <= number <= event.schema_version:
         raise InvalidInput(
             f"dataschema: version {number} of {event.topic} is not known; "
             f"this program reads version {event.schema_version}"
         )
+    return number
 
 
 def _subject(given: Mapping[str, object], event: type[e.LogEvent]) -> str:
@@ -277,7 +281,18 @@ def _fields(given: Mapping[str, object], event: type[e.LogEvent]) -> dict[str, A
     envelope = e.LogEvent.model_fields.keys() & fields.keys()
     if envelope:
         raise InvalidInput(f"data.{min(envelope)}: belongs to the attributes beside data")
-    return validated_fields(event, fields)
+    return validated_fields(event, _upcast(event, fields, _version(given, event)))
+
+
+def _upcast(event: type[e.LogEvent], fields: dict[str, object], version: int) -> dict[str, object]:
+    if version == event.schema_version:
+        return fields
+    document: dict[str, Any] = {**fields, "schema_version": version}
+    try:
+        upcast(event.topic, document, to_version=event.schema_version)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise InvalidInput(f"data: is no version {version} of {event.topic}: {error}") from error
+    return document
 
 
 def validated_fields(event: type[e.LogEvent], fields: Mapping[str, object]) -> dict[str, Any]:
@@ -287,7 +302,7 @@ def validated_fields(event: type[e.LogEvent], fields: Mapping[str, object]) -> d
         InvalidInput: naming the first field that is wrong.
     """
     try:
-        checked = _own_model(event).model_validate_json(orjson.dumps(fields))
+        checked = own_model(event).model_validate_json(orjson.dumps(fields))
     except ValidationError as error:
         raise InvalidInput(
             f"data.{one_sentence(error)}", hint=f"{event.topic} has {_names(event)}"
@@ -299,11 +314,11 @@ def validated_fields(event: type[e.LogEvent], fields: Mapping[str, object]) -> d
 
 
 def _names(event: type[e.LogEvent]) -> str:
-    return ", ".join(_own_model(event).model_fields) or "no fields"
+    return ", ".join(own_model(event).model_fields) or "no fields"
 
 
 @cache
-def _own_model(event: type[e.LogEvent]) -> type[BaseModel]:
+def own_model(event: type[e.LogEvent]) -> type[BaseModel]:
     """A strict model of what a sender gives: the event's own fields, as it declares them."""
     declared = event.model_fields
     fields: dict[str, Any] = {

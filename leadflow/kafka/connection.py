@@ -12,6 +12,15 @@ PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS: Final = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
 
 
+class _Secret(str):
+    """A text that kafka-python does not show when it logs what it was given."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """Where the brokers are, and what opens their door. Secrets are in no repr."""
@@ -63,14 +72,14 @@ class Connection:
             options |= {
                 "sasl_mechanism": self.mechanism or MECHANISMS[0],
                 "sasl_plain_username": self.username,
-                "sasl_plain_password": self.password,
+                "sasl_plain_password": _secret(self.password),
             }
         if self.tls:
             options |= {
                 "ssl_cafile": _text(self.ca_file),
                 "ssl_certfile": _text(self.cert_file),
                 "ssl_keyfile": _text(self.key_file),
-                "ssl_password": self.key_password,
+                "ssl_password": _secret(self.key_password),
             }
         return options
 
@@ -111,6 +120,10 @@ class Connection:
 def implied_protocol(*, user: bool, tls: bool) -> str:
     """The protocol that the other settings ask for, where none is named."""
     return {(False, False): "PLAINTEXT", (False, True): "SSL"}.get((user, tls), "SASL_SSL")
+
+
+def _secret(text: str | None) -> _Secret | None:
+    return None if text is None else _Secret(text)
 
 
 def _invalid(message: str, hint: str) -> InvalidKafkaSettings:

@@ -18,6 +18,8 @@ from leadflow.kafka.connection import Connection
 
 _FETCH_BYTES: Final = 4 * 1024 * 1024
 """Of one partition at once; a larger message comes alone."""
+_RECONNECT_MS: Final = 1_000
+"""A broker that comes back is noticed within so long."""
 
 
 @dataclass(slots=True)
@@ -57,6 +59,7 @@ class InboxConsumer:
             heartbeat_interval_ms=session // 4,
             max_partition_fetch_bytes=_FETCH_BYTES,
             metadata_max_age_ms=30_000,
+            reconnect_backoff_max_ms=_RECONNECT_MS,
             metrics_enabled=False,
         )
         self._consumer.subscribe([topic], listener=_Listener(self))
@@ -161,7 +164,7 @@ class TopicWatch:
 
     def __init__(self, connection: Connection, topic: str) -> None:
         self._topic = topic
-        self._admin = client.admin(connection)
+        self._admin = client.admin(connection, reconnect_backoff_max_ms=_RECONNECT_MS)
 
     def topic_id(self) -> UUID | None:
         """The id of the topic; None while there is none."""

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, Final
 
+from leadflow.errors import ConnectionLost, StoreLocked, StoreUnreachable
 from leadflow.kafka import client
 from leadflow.kafka.client import Producer, Sending
 from leadflow.kafka.connection import Connection
@@ -34,6 +35,8 @@ from leadflow.kafka.relay_topics import (
     RelayMismatch,
     Topics,
     compare,
+    end_offsets,
+    last_position,
     read_reached,
     read_tails,
 )
@@ -46,6 +49,7 @@ PRODUCED, COMMITTING, COMMITTED = "produced", "committing", "committed"
 
 _FINAL: Final = (KafkaDenied, TopicMissing, MessageTooLarge, RelayMismatch)
 """Errors that come again, however often it is tried."""
+_STORE_AWAY: Final = (ConnectionLost, StoreUnreachable, StoreLocked)
 _WAITS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before another producer is made; the last again and again."""
 _PAGE: Final = 1_000
@@ -93,6 +97,7 @@ class Relay:
         limits: Limits | None = None,
         progress: Callable[[int, int], object] = lambda _position, _end: None,
         watcher: Callable[[str], object] = lambda _step: None,
+        stop: Event | None = None,
     ) -> None:
         self._store = store
         self._connection = connection
@@ -101,14 +106,18 @@ class Relay:
         self._limits = limits or Limits()
         self._progress = progress
         self._watcher = watcher
-        self._position = 0
+        self._stop = stop or Event()
+        self._position = 0  # as long as nothing is known
         self._attempted = 0
         """The last position of the last transaction that may have been committed."""
+        self._first = 1
+        self._began: Mapping[int, int] | None = None
+        """Where it was told to begin, and by partition the offset there; None until known."""
         self._events = self._transactions = 0
 
     def run(self, *, once: bool = False, from_position: int | None = None) -> Relayed:
-        """Publish what is not published yet, and go on until stopped, or with `once` until
-        the log's end as it stands now.
+        """Publish what is not published yet, and go on until told to stop, or with `once` until
+        the log's end as it stands now. What was begun is finished then.
 
         `from_position` is where to begin, whatever was published before.
 
@@ -123,35 +132,57 @@ class Relay:
             before = self._position
             try:
                 with self._producer() as producer:
-                    start = None if begun else from_position
-                    self._position = self._resume(start, begun=begun)
+                    self._position = self._resume(from_position, begun=begun)
                     self._attempted = self._position
                     begun = True
                     self._follow(producer, target)
             except _FINAL:
                 raise
-            except (KafkaError, RelaySuperseded) as error:
+            except (KafkaError, *_STORE_AWAY) as error:
                 failures = 0 if self._position > before else failures + 1
                 if not begun or isinstance(error, RelaySuperseded):
                     raise
                 _log.warning("%s; beginning anew with another producer", error.message)
-                time.sleep(_WAITS[min(failures, len(_WAITS) - 1)])
-                continue
+                if not self._stop.wait(_WAITS[min(failures, len(_WAITS) - 1)]):
+                    continue
             return Relayed(self._events, self._transactions, self._position)
+
+    @property
+    def position(self) -> int:
+        """Of the last event that is known to be published."""
+        return self._position
+
+    def published(self) -> int:
+        """How far the topic goes, by what the relay wrote down, else by what it holds.
+
+        Raises:
+            TopicMissing, BrokerUnreachable, KafkaDenied: it cannot be told.
+        """
+        reader = client.consumer(self._connection)
+        try:
+            reached = read_reached(reader, self._topics)
+            if reached is not None:
+                return reached.position
+            return last_position(read_tails(reader, self._topics))
+        finally:
+            reader.close()
 
     def _resume(self, from_position: int | None, *, begun: bool) -> int:
         """The position published last, when the topics agree about it and with the log."""
         reader = client.consumer(self._connection)
+        events = self._topics.events
         try:
-            tails = read_tails(reader, self._topics)
             reached = read_reached(reader, self._topics)
+            if from_position is not None:
+                if self._began is None:
+                    self._check_log(from_position - 1)
+                    self._first, self._began = from_position, end_offsets(reader, self._topics)
+                if reached is None or reached.began != self._began:
+                    return from_position - 1
+            tails = read_tails(reader, self._topics, reached.began if reached else None)
         finally:
             reader.close()
-        events = self._topics.events
-        if from_position is not None:
-            self._check_log(from_position - 1)
-            return from_position - 1
-        last = max((tail.positions[-1] for tail in tails if tail.positions), default=0)
+        last = last_position(tails)
         if reached is None:
             if last or not all(tail.whole for tail in tails):
                 raise RelayMismatch(
@@ -166,7 +197,8 @@ class Relay:
                 hint="run one relay for each topic",
             )
         self._check_log(reached.position, reached.hash)
-        compare(tails, reached.position, events)
+        compare(tails, reached.position, events, first=reached.first)
+        self._first, self._began = reached.first, reached.began
         return reached.position
 
     def _check_log(self, position: int, expected: bytes | None = None) -> None:
@@ -193,23 +225,24 @@ class Relay:
             return bytes(cursor.fetchone()[0])
 
     def _follow(self, producer: Producer, target: int | None) -> None:
-        while target is None or self._position < target:
-            page = self._next(self._position, target)
+        while not self._stop.is_set() and (target is None or self._position < target):
+            page = self._next(self._position, target, self._limits.events)
             if page:
                 self._transact(producer, page, target)
             else:
-                self._store.wait(after=self._position, timeout=1.0)
+                self._store.wait(after=self._position, timeout=0.5)
 
-    def _next(self, position: int, target: int | None) -> list[RecordedEvent]:
-        limit = _PAGE if target is None else min(_PAGE, target - position)
-        return self._store.page(after=position, limit=limit).events if limit else []
+    def _next(self, position: int, target: int | None, room: int) -> list[RecordedEvent]:
+        """The next events, no more than there is room for in the transaction."""
+        limit = min(_PAGE, room) if target is None else min(_PAGE, room, target - position)
+        return self._store.page(after=position, limit=limit).events if limit > 0 else []
 
     def _transact(self, producer: Producer, page: list[RecordedEvent], target: int | None) -> None:
         """Publish a page, and what comes behind it as long as there is more, in one go."""
         with kafka_errors(f"publishing to {self._topics.events}"):
             producer.begin_transaction()
             sent, last = self._send(producer, page, target)
-            reached = Reached(last, self._hash(last))
+            reached = Reached(last, self._hash(last), self._first, self._began or {})
             key = self._topics.events.encode()
             sent.append(
                 producer.send(self._topics.positions, reached.to_record(), key, partition=0)
@@ -237,8 +270,10 @@ class Relay:
                 sent.append(send(topic, published.value, published.key, published.headers))
             last = page[-1].position
             self._progress(last, target or last)
-            full = len(sent) >= self._limits.events or time.monotonic() > until
-            page = [] if full else self._next(last, target)
+            room = self._limits.events - len(sent)
+            if self._stop.is_set() or time.monotonic() > until:
+                return sent, last
+            page = self._next(last, target, room)
             if not page:
                 return sent, last
 

@@ -14,6 +14,7 @@ from leadflow.kafka.errors import kafka_errors
 from leadflow.kafka.relay_topics import (
     RelayMismatch,
     Topics,
+    last_position,
     position_of,
     read_reached,
     read_tails,
@@ -71,7 +72,7 @@ def verify_relay(
     try:
         tails = read_tails(reader, topics)
         reached = read_reached(reader, topics)
-        last = max((tail.positions[-1] for tail in tails if tail.positions), default=0)
+        last = last_position(tails)
         end = reached.position if reached else last
         audit = _Audit(store, from_position, end)
         with kafka_errors(f"reading {topics.events}"):

@@ -8,8 +8,8 @@ compared whenever a relay starts.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -52,9 +52,25 @@ class Reached:
     position: int
     hash: bytes
     """Of the log's chain at that position: says that it is the same log."""
+    first: int = 1
+    """Where it was told to begin, the last time it was."""
+    began: Mapping[int, int] = field(default_factory=dict[int, int])
+    """By partition of the events: the offset from which on it has written since then."""
 
     def to_record(self) -> bytes:
-        return orjson.dumps({"position": self.position, "hash": self.hash.hex()})
+        document = {"position": self.position, "hash": self.hash.hex(), "first": self.first}
+        return orjson.dumps(document | {"began": self.began}, option=orjson.OPT_NON_STR_KEYS)
+
+    @classmethod
+    def from_record(cls, value: bytes) -> Reached:
+        """Read what `to_record` wrote."""
+        document: dict[str, Any] = orjson.loads(value)
+        return cls(
+            int(document["position"]),
+            bytes.fromhex(document["hash"]),
+            int(document["first"]),
+            {int(partition): offset for partition, offset in document["began"].items()},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +80,7 @@ class Tail:
     partition: TopicPartition
     positions: list[int]
     whole: bool
-    """Whether these are all that the partition ever held."""
+    """Whether these are all that was ever there."""
 
 
 def position_of(record: Record) -> int:
@@ -93,20 +109,34 @@ def read_reached(consumer: Consumer, topics: Topics) -> Reached | None:
     records, _ = _last(consumer, topic_partition(topics.positions, 0), 1)
     if not records or records[-1].value is None:
         return None
-    document: dict[str, Any] = orjson.loads(records[-1].value)
-    return Reached(int(document["position"]), bytes.fromhex(document["hash"]))
+    return Reached.from_record(records[-1].value)
 
 
-def read_tails(consumer: Consumer, topics: Topics) -> list[Tail]:
-    """The ends of the partitions of the events' topic, committed records alone."""
+def read_tails(
+    consumer: Consumer, topics: Topics, began: Mapping[int, int] | None = None
+) -> list[Tail]:
+    """The ends of the partitions of the events' topic, committed records alone; where `began`
+    says so, only those from an offset on."""
     tails: list[Tail] = []
     for partition in _existing(consumer, topics.events):
-        records, whole = _last(consumer, partition, _COMPARED)
+        since = (began or {}).get(partition.partition, 0)
+        records, whole = _last(consumer, partition, _COMPARED, since)
         tails.append(Tail(partition, [position_of(record) for record in records], whole))
     return tails
 
 
-def compare(tails: Sequence[Tail], reached: int, events: str) -> None:
+def end_offsets(consumer: Consumer, topics: Topics) -> dict[int, int]:
+    """By partition of the events: the offset that comes next."""
+    ends = consumer.end_offsets(_existing(consumer, topics.events))
+    return {partition.partition: offset for partition, offset in ends.items()}
+
+
+def last_position(tails: Sequence[Tail]) -> int:
+    """The greatest position that a topic holds; 0 where it holds none."""
+    return max((tail.positions[-1] for tail in tails if tail.positions), default=0)
+
+
+def compare(tails: Sequence[Tail], reached: int, events: str, *, first: int = 1) -> None:
     """See that the topic ends where the relay says it ends, whole and in order.
 
     Raises:
@@ -114,7 +144,7 @@ def compare(tails: Sequence[Tail], reached: int, events: str) -> None:
             among those at the topic's end.
     """
     seen: set[int] = set()
-    floor = 0
+    floor = first - 1
     for tail in tails:
         if not tail.whole:
             floor = max(floor, tail.positions[0] if tail.positions else reached)
@@ -153,7 +183,9 @@ def wait_for(consumer: Consumer, partition: TopicPartition, end: int) -> Iterabl
             )
 
 
-def _last(consumer: Consumer, partition: TopicPartition, least: int) -> tuple[list[Record], bool]:
+def _last(
+    consumer: Consumer, partition: TopicPartition, least: int, since: int = 0
+) -> tuple[list[Record], bool]:
     """The last committed records of a partition, and whether there never were others.
 
     Records of aborted transactions and their ends have offsets, too: the search goes further
@@ -161,15 +193,16 @@ def _last(consumer: Consumer, partition: TopicPartition, least: int) -> tuple[li
     """
     with kafka_errors(f"reading {partition.topic}"):
         consumer.assign([partition])
-        begin = consumer.beginning_offsets([partition])[partition]
+        kept = consumer.beginning_offsets([partition])[partition]
         end = consumer.end_offsets([partition])[partition]
-        span = least + 2
+        begin, span = max(kept, since), least + 2
         while True:
-            start = max(begin, end - span)
+            start = min(end, max(begin, end - span))
             consumer.seek(partition, start)
             records = list(wait_for(consumer, partition, end))
-            if len(records) >= least or start == begin:
-                return records[-least:], start == 0 and len(records) <= least
+            if len(records) >= least or start in (begin, end):
+                whole = start <= since and len(records) <= least
+                return records[-least:], whole
             span *= 8
 
 

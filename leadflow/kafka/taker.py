@@ -14,12 +14,14 @@ from uuid import UUID
 from leadflow.errors import (
     ConnectionLost,
     InboxTaken,
+    LeadflowError,
     StoreError,
     StoreFull,
     StoreLocked,
     StoreUnreachable,
 )
 from leadflow.kafka.claiming import Bounds, Claim, claim_partition
+from leadflow.kafka.errors import KafkaDenied, KafkaError
 from leadflow.kafka.holding import release
 from leadflow.kafka.intake import Taken, Terms, Unexpected, take
 from leadflow.kafka.records import Received
@@ -167,7 +169,9 @@ class Taker:
                 self.record(items)
                 items = []
             self._look_after()
-        except PASSES as error:
+        except KafkaDenied:
+            raise
+        except (*PASSES, KafkaError) as error:
             self._wait_out(error, requests, items)
 
     def _next_items(self) -> list[Item]:
@@ -179,9 +183,9 @@ class Taker:
         return items
 
     def _wait_out(
-        self, error: StoreError, requests: dict[int, Bounds], items: Sequence[Item]
+        self, error: LeadflowError, requests: dict[int, Bounds], items: Sequence[Item]
     ) -> None:
-        log.warning("%s; ingest goes on when the store does", error.message)
+        log.warning("%s; ingest goes on when that has passed", error.message)
         with self._turn:
             self._requests = {**requests, **self._requests}
             self._queue.extendleft(reversed(items))

@@ -45,6 +45,12 @@ class Finding:
     says: str
     hint: str | None = None
 
+    @property
+    def verdict(self) -> str:
+        if not self.ok:
+            return "wrong"
+        return "warning" if self.hint else "ok"
+
     def as_data(self) -> dict[str, Any]:
         return {"topic": self.topic, "ok": self.ok, "says": self.says, "hint": self.hint}
 

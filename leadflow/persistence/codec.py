@@ -17,10 +17,10 @@ from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 from pydantic import ValidationError
 
 from leadflow.domain.events import BY_TOPIC, LogEvent
+from leadflow.domain.upcasters import upcast
 from leadflow.errors import InvalidInput, KeyUnavailable, LogCorrupt
 from leadflow.persistence.keys import Keys, LeadKey, seal
 from leadflow.persistence.store import RecordedEvent
-from leadflow.persistence.upcasters import upcast
 
 if TYPE_CHECKING:
     from eventsourcing.domain import DomainEventProtocol

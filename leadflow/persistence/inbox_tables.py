@@ -48,7 +48,7 @@ class LetterFilter:
     since: int | None = None
     """Failed at this moment or later, in microseconds since the epoch."""
     until: int | None = None
-    """Failed before this moment."""
+    """Failed at this moment or before."""
     lead_id: UUID | None = None
     published: bool | None = None
 
@@ -60,7 +60,7 @@ class LetterFilter:
         if self.since is not None:
             yield "failed_at >= ?", self.since
         if self.until is not None:
-            yield "failed_at < ?", self.until
+            yield "failed_at <= ?", self.until
 
 
 def write_changes(cursor: Cursor, changes: InboxChanges, dialect: Dialect, now: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from leadflow.persistence.store import Store
     from leadflow_projections.algebra import Table
     from leadflow_projections.parking import Lot
+    from leadflow_projections.partials import Spool
 
 Phase = Literal["reading", "writing", "catching up", "comparing", "promoting", "done"]
 
@@ -122,6 +124,7 @@ def write_builds(
     fold_into: Callable[[Fold], None],
     *,
     upto: int,
+    spool: Spool | None = None,
     lot: Lot | None = None,
 ) -> int:
     """Fold the log, and write the rows of builds that have none yet; gives its events.
@@ -133,6 +136,7 @@ def write_builds(
         telling: is told of progress.
         fold_into: folds every event up to a position.
         upto: that position.
+        spool: what an earlier process folded of them, and room for more.
         lot: what was parked on the way.
 
     Raises:
@@ -142,47 +146,53 @@ def write_builds(
     """
     begun = time.monotonic()
     tables = [table for each in followed for table in each.projection.tables]
-    fold = Fold(engine, tables)
+    fold = Fold(engine, tables, spool=spool)
     fold_into(fold)
     telling.begin("writing", 0, fold.events)
     telling.tell(fold.events)
+    written: Counter[str] = Counter()
+
     with bulk_writer(store, fold.partial_rows) as writer, _one_by_one() as writing:
         for each in followed:
             for table in each.projection.tables:
-                fold.make_rows(table)
-                writing(partial(_write, engine, writer, each, table))
-    fold.clear()
+                for number, within in enumerate(fold.slices(table)):
+                    made = f"{rows_name(table)}_{number}"
+                    select = fold.rows_of(table, within=within)
+                    engine.execute(f"CREATE OR REPLACE TABLE {quoted(made)} AS {select}")
+                    ((count,),) = engine.execute(f"SELECT count(*) FROM {quoted(made)}").fetchall()
+                    written[table.name] += int(count)
+                    writing(partial(_write, engine, writer, each, table, made))
     for each in followed:
         for table in each.projection.tables:
-            _check_rows(store, engine, each, table)
+            _check_rows(store, each, table, written[table.name])
     rate = round(fold.events / max(time.monotonic() - begun, 1e-6))
     _set_checkpoints(store, followed, (upto, fold.events, rate), lot)
+    fold.clear()
     return fold.events
 
 
-def _write(engine: DuckDBPyConnection, writer: Writer, each: Followed, table: Table) -> None:
+def _write(
+    engine: DuckDBPyConnection, writer: Writer, each: Followed, table: Table, made: str
+) -> None:
+    """Write rows that the engine has made into the build."""
     order = ", ".join(map(quoted, table.key))
-    select = f"{at_rest_select(table, quoted(rows_name(table)))} ORDER BY {order}"
-    with (
-        engine.cursor() as cursor,
-        cursor.sql(select).to_arrow_reader(_BATCH_ROWS) as rows,
-    ):
-        writer.write(each.build, table, each.stored(table), rows)
+    select = f"{at_rest_select(table, quoted(made))} ORDER BY {order}"
+    with engine.cursor() as cursor:
+        with cursor.sql(select).to_arrow_reader(_BATCH_ROWS) as rows:
+            writer.write(each.build, table, each.stored(table), rows)
+        cursor.execute(f"DROP TABLE {quoted(made)}")
 
 
-def _check_rows(store: Store, engine: DuckDBPyConnection, each: Followed, table: Table) -> None:
-    """See that what was folded is what the store has, before anybody is shown it."""
-    made = quoted(rows_name(table))
-    ((expected,),) = engine.execute(f"SELECT count(*) FROM {made}").fetchall()
+def _check_rows(store: Store, each: Followed, table: Table, written: int) -> None:
+    """See that what was written is what the store has, before anybody is shown it."""
     with store.transaction(write=False) as cursor:
         cursor.execute(f"SELECT count(*) FROM {quoted(each.stored(table))}")
         (stored,) = cursor.fetchone()
-    if stored != expected:
+    if stored != written:
         raise StoreError(
-            f"{stored} rows of {table.name} are in the store where {expected} were written",
+            f"{stored} rows of {table.name} are in the store where {written} were written",
             hint=f"`leadflow projections rebuild {each.projection.name}` tries again.",
         )
-    engine.execute(f"DROP TABLE {made}")
 
 
 def _set_checkpoints(
@@ -227,11 +237,20 @@ def catch_up(
 
 @contextmanager
 def _one_by_one() -> Generator[Callable[[Callable[[], None]], None]]:
-    """Do things one after the other in a thread; at the block's end they are all done."""
+    """Do things one after the other in a thread; at the block's end they are all done.
+
+    Another one is taken on when those before it are done, so that no more than one waits.
+    """
     done: list[Future[None]] = []
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="leadflow-writing") as thread:
+
+        def add(thing: Callable[[], None]) -> None:
+            if done:
+                done.pop().result()
+            done.append(thread.submit(thing))
+
         try:
-            yield lambda thing: done.append(thread.submit(thing))
+            yield add
         except BaseException:
             thread.shutdown(wait=True, cancel_futures=True)
             raise

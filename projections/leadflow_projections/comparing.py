@@ -148,9 +148,9 @@ def _examples(
     values = "".join(f", l.{quoted(n)}, r.{quoted(n)}" for n in others)
     rows = engine.execute(
         f"""
-        WITH some AS (FROM {DIFFERING} ORDER BY {keys} LIMIT {limit})
+        WITH read_out AS (FROM {DIFFERING} ORDER BY {keys} LIMIT {limit})
         SELECT {keys}, kind, flags{values}
-        FROM some LEFT JOIN {quoted(left)} AS l USING ({keys})
+        FROM read_out LEFT JOIN {quoted(left)} AS l USING ({keys})
             LEFT JOIN {quoted(right)} AS r USING ({keys})
         ORDER BY {keys}
         """

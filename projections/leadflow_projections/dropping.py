@@ -9,6 +9,7 @@ from leadflow_projections.checkpoint_tables import lock_sharing
 from leadflow_projections.checkpoints import all_builds, check_free, forget
 from leadflow_projections.errors import BuildMissing
 from leadflow_projections.physical import create_table, drop_table, empty_slice
+from leadflow_projections.spools import forget_spools
 
 if TYPE_CHECKING:
     from leadflow.persistence.store import Store
@@ -85,6 +86,7 @@ def drop_build(store: Store, build: Build) -> None:
         if store.dialect == "postgresql":
             lock_sharing(cursor)
         forget(cursor, store.dialect, build)
+    forget_spools(store, build)
     for name in build.table_names:
         _drop(store, name)
 

@@ -48,6 +48,8 @@ def open_engine(
             config["threads"] = threads
         connection = duckdb.connect(":memory:", config=config)
         try:
+            # Else it writes to stdout, wherever it takes itself to be used by hand.
+            connection.execute("SET enable_progress_bar = false")
             yield connection
         finally:
             connection.close()

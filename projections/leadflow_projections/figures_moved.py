@@ -57,9 +57,9 @@ def figures_moved(engine: DuckDBPyConnection, sides: TableSides) -> list[FigureM
     live = _figures(engine, sides.table, sides.live)
     shadow = _figures(engine, sides.table, sides.shadow)
     return [
-        FigureMoved(*name, live.get(name), shadow.get(name))
+        FigureMoved(*name, live.get(name, 0), shadow.get(name, 0))  # nothing adds up to 0
         for name in dict.fromkeys([*live, *shadow])
-        if live.get(name) != shadow.get(name)
+        if live.get(name, 0) != shadow.get(name, 0)
     ]
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, tzinfo
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 from leadflow_projections.ahead import ahead
 from leadflow_projections.computing import computed_of, with_computed
@@ -17,13 +19,15 @@ from leadflow_projections.engine import with_fewer_threads
 from leadflow_projections.foreign import check_fields, is_foreign
 from leadflow_projections.judging import trusted
 from leadflow_projections.log_reader import in_chunks
+from leadflow_projections.memory import give_back
 from leadflow_projections.moments import microseconds
+from leadflow_projections.partials import PLACE, Spool, place_sql, slices
 from leadflow_projections.sql import (
     Combined,
     combined,
-    compact_select,
     fields_of,
     fold_select,
+    literal,
     partial_columns,
     quoted,
 )
@@ -37,13 +41,10 @@ if TYPE_CHECKING:
     from leadflow_projections.algebra import Table, Type
     from leadflow_projections.archive.twin import Archive
 
-COMPACT_ROWS: Final = 1_000_000
-"""Partial rows that may gather beside those of the last merge before they are merged again."""
-
 DAY_US: Final = 86_400_000_000
 
-CHUNK_ROWS: Final = 122_880
-"""Events folded at once: what the engine keeps together (a row group), and works on fastest."""
+CHUNK_ROWS: Final = 92_160
+"""Events folded at once: more take more memory, fewer more planning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,18 @@ class FoldedLog:
     """Events that a reading as of a moment left out, since their time is only assumed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much a fold holds in memory."""
+
+    partial_rows: int = 100_000
+    """So many may gather before they go to a file."""
+    events: int = 1_000_000
+    """That one statement folds at most: each of them may be of another lead."""
+    unspooled: int = 2_000_000
+    """Events after which a fold that can be gone on with puts what it has into a file."""
+
+
 class Fold:
     """Takes chunks of log rows in, in any order; gives the tables' rows at the end."""
 
@@ -67,6 +80,8 @@ class Fold:
         *,
         as_of: int | None = None,
         as_of_day: int | None = None,
+        spool: Spool | None = None,
+        room: Room | None = None,
     ) -> None:
         """Begin a fold of these tables in an engine; moments in microseconds since the epoch.
 
@@ -75,8 +90,14 @@ class Fold:
             tables: what is folded.
             as_of: the moment up to which events count.
             as_of_day: the same for bare dates, which are recorded as 00:00 UTC; else `as_of`.
+            spool: takes partial rows, and may have some of an earlier fold, which this one
+                goes on with; None keeps them in memory, and in the engine's own folder.
+            room: how much is held in memory.
         """
         self._connection = connection
+        self._room = room or Room()
+        self._spool = spool
+        self._is_resumable = spool is not None
         self._as_of = as_of
         self.tables = tuple(tables)
         self._groups = combined(tables)
@@ -89,14 +110,18 @@ class Fold:
             topic: fields_of([table for table in tables if topic in table.of]) for topic in foreign
         }
         self._last_day = as_of if as_of_day is None else as_of_day
-        self._compacted = {group.table.name: 0 for group in self._groups}
-        self.position = 0
-        self.events = 0
+        self.position = 0 if spool is None else spool.position
+        self.events = self._spooled_events = 0 if spool is None else spool.events
         self.assumed = 0
+        self._make_empty()
+
+    def _make_empty(self) -> None:
         for group in self._groups:
             columns = partial_columns(group.table).items()
             declared = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns)
-            connection.execute(f"CREATE OR REPLACE TEMP TABLE {group.table.name} ({declared})")
+            self._connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE {group.table.name} ({declared})"
+            )
 
     def add(self, chunk: pa.Table) -> None:
         """Fold a chunk of log rows that `judging.trusted` has gone through."""
@@ -128,9 +153,18 @@ class Fold:
             events: how many it gives.
             position: the last of their positions.
         """
-        if events == 0:
+        if events <= self._room.events:
+            if events:
+                self._fold(select, events, position)
             return
-        self._fold(select, events, position)
+        after = self._number(f"FROM ({select})", "min(position)") - 1
+        while after < position:
+            upto = min(after + self._room.events, position)
+            some = f"FROM ({select}) WHERE position > {after} AND position <= {upto}"
+            count = events if upto == position else self._number(some)
+            self._fold(some, count, upto)
+            events -= count
+            after = upto
 
     @property
     def fields(self) -> dict[str, Type]:
@@ -160,16 +194,45 @@ class Fold:
                 f"INSERT INTO {group.table.name} "
                 f"{fold_select(group.table, counted, as_of=self._as_of)}"
             )
-            rows = self._number(f"FROM {group.table.name}")
-            if rows > self._compacted[group.table.name] + COMPACT_ROWS:
-                self._compact(group)
         self.events += events
         self.position = max(self.position, position)
+        self._spill_what_is_much()
+
+    def _spill_what_is_much(self) -> None:
+        # What was read out of order, beside a damaged segment, is no begin to go on from.
+        spooled = self.events - self._spooled_events
+        due = (
+            self._is_resumable and spooled >= self._room.unspooled and self.events == self.position
+        )
+        gathered = max(self._number(f"FROM {group.table.name}") for group in self._groups)
+        if gathered <= self._room.partial_rows and not due:
+            return
+        if self._spool is None:
+            ((folder,),) = self._connection.execute(
+                "SELECT current_setting('temp_directory')"
+            ).fetchall()
+            self._spool = Spool(Path(folder) / f"partials-{uuid4()}")
+        names = {group.table.name: group.is_of_leads for group in self._groups}
+        self._spool.keep(self._connection, names, position=self.position, events=self.events)
+        self._spooled_events = self.events
+        self._make_empty()
+
+    def _partials(self, group: Combined, within: str | None = None) -> str:
+        """A relation of a group's partial rows, those in files included."""
+        name = quoted(group.table.name)
+        files = [] if self._spool is None else self._spool.files(group.table.name)
+        if not files and within is None:
+            return name
+        rows = f"SELECT *, {place_sql(group.is_of_leads)} AS {PLACE} FROM {name}"
+        if files:
+            listed = ", ".join(literal(str(file)) for file in files)
+            rows += f" UNION ALL BY NAME FROM read_parquet([{listed}])"
+        return f"(FROM ({rows}) WHERE {within or 'true'})"
 
     @property
     def partial_rows(self) -> int:
         """How many partial rows there are: no fewer than the rows of the largest table."""
-        return sum(self._number(f"FROM {group.table.name}") for group in self._groups)
+        return sum(self._number(f"FROM {self._partials(group)}") for group in self._groups)
 
     def add_all(
         self, chunks: Iterable[pa.Table], *, tell: Callable[[int], None] | None = None
@@ -179,6 +242,7 @@ class Fold:
             for chunk in ready:
                 self.add(chunk)
                 del chunk
+                give_back()
                 if tell is not None:
                     tell(self.events)
 
@@ -190,30 +254,39 @@ class Fold:
 
     def make_rows(self, table: Table) -> None:
         """Make one such table, which other connections to the engine see too."""
+        name = quoted(rows_name(table))
+        first, *more = self.slices(table)
         self._connection.execute(
-            f"CREATE OR REPLACE TABLE {quoted(rows_name(table))} AS {self.rows_of(table)}"
+            f"CREATE OR REPLACE TABLE {name} AS {self.rows_of(table, within=first)}"
         )
+        for within in more:
+            self._connection.execute(f"INSERT INTO {name} {self.rows_of(table, within=within)}")
 
-    def rows_of(self, table: Table, *, and_rows: str | None = None) -> str:
-        """The statement that gives a table's rows; see `Combined.rows_of`."""
-        return self._group_of[table.name].rows_of(table, and_rows=and_rows)
+    def slices(self, table: Table) -> list[str | None]:
+        """Which parts of a table's rows can be made one after the other, in order of their keys."""
+        group = self._group_of[table.name]
+        return slices(self._connection, self._partials(group, "true"), self._room.partial_rows // 2)
+
+    def rows_of(
+        self, table: Table, *, within: str | None = None, and_rows: str | None = None
+    ) -> str:
+        """The statement that gives a table's rows, all of them or a slice's."""
+        group = self._group_of[table.name]
+        partials = self._partials(group, within)
+        return group.rows_of(table, partials=partials, and_rows=and_rows)
 
     def keys_of(self, table: Table) -> str:
         """The statement that gives the keys of a table's rows that the events touch."""
-        return self._group_of[table.name].keys_of(table)
+        group = self._group_of[table.name]
+        return group.keys_of(table, partials=self._partials(group))
 
     def clear(self) -> None:
-        """Give back what the fold holds in the engine."""
+        """Give back what the fold holds in the engine, and its files."""
         for group in self._groups:
             self._connection.execute(f"DROP TABLE {group.table.name}")
         self._connection.execute("DROP TABLE IF EXISTS events")
-
-    def _compact(self, group: Combined) -> None:
-        name = group.table.name
-        self._connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {name} AS {compact_select(group.table, name)}"
-        )
-        self._compacted[name] = self._number(f"FROM {name}")
+        if self._spool is not None:
+            self._spool.clear()
 
     def _number(self, source: str, what: str = "count(*)") -> int:
         ((number,),) = self._connection.execute(f"SELECT {what} {source}").fetchall()

@@ -39,14 +39,16 @@ def trusted(rows: pa.Table) -> pa.Table:
 
     if rows.num_rows <= _MODEL_ROWS:
         return _judged(rows)
+    # A pattern is compiled anew for every piece of a column, so there is to be one piece.
+    rows = rows.combine_chunks()
     try:
         read = _with_states(rows, rows["state"].cast(pa.string()))
     except pa.ArrowInvalid:  # one of them is no UTF-8
         return _judged(rows)
-    pc = _compute()
     suspects = _suspects(read)
     if suspects is None:
         return read
+    pc = _compute()
     suspect = pc.is_in(rows["position"], value_set=suspects)
     judged = _judged(rows.filter(suspect))
     return pa.concat_tables([read.filter(pc.invert(suspect)), judged])
@@ -57,9 +59,7 @@ def _suspects(rows: pa.Table) -> Any:
     import pyarrow as pa
 
     pc = _compute()
-    # A pattern is compiled anew for every piece of a column, so there is to be one piece.
-    columns = ["position", "originator_id", "originator_version", "state"]
-    judged = rows.select(columns).combine_chunks()
+    judged = rows.select(["position", "originator_id", "originator_version", "state"])
     topics: Any = rows["topic"].dictionary_encode().unify_dictionaries().combine_chunks()
     suspects: list[Any] = []
     # Their own scalars are compared with: making one of a Python value would load pandas.

@@ -29,6 +29,13 @@ def own_peak_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1_000_000
 
 
+def give_back() -> None:
+    """Return to the system what Arrow holds of memory that is free."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+
+
 def note_child(megabytes: float) -> None:
     """Remember what a child says it held at most."""
     _Children.peak = max(_Children.peak, megabytes)

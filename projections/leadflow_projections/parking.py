@@ -75,6 +75,12 @@ class Lot:
         """Whether the stream is parked."""
         return stream in self.streams or stream in self.waiting
 
+    def has(self, stream: str, position: int) -> bool:
+        """Whether an event of the stream waits, which those before the first poison do not."""
+        if stream in self.waiting:
+            return position > self.waiting[stream].first_position
+        return stream in self.streams
+
     def add(self, stream: str, position: int, reason: str = "") -> None:
         """Let an event wait: the first of its stream, for a reason, or a later one."""
         if stream in self.waiting:
@@ -177,7 +183,7 @@ class Sifter:
         kept: list[bool] = []
         places: list[dict[str, Any]] = chunk.select(["position", "originator_id"]).to_pylist()
         for position, stream in ((int(p["position"]), str(p["originator_id"])) for p in places):
-            parked = self.lot.holds(stream) or position in poisons
+            parked = self.lot.has(stream, position) or position in poisons
             if parked:
                 self.lot.add(stream, position, poisons.get(position, ""))
             kept.append(not parked)

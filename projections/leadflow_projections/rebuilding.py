@@ -33,6 +33,7 @@ from leadflow_projections.parking import Sifter
 from leadflow_projections.physical import create_table
 from leadflow_projections.promoting import Shown, promote_builds, show_builds
 from leadflow_projections.sourcing import Origin, open_events
+from leadflow_projections.spools import spool_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -225,18 +226,23 @@ def _build(
     telling = Telling(store, followed, owner, progress)
     empty = [each for each in followed if each.build.position == 0]
     end = store.head().position if empty else 0
+    # What was parked on the way is in no file.
+    spool = None if wish.park else spool_of(store, empty)
+    after = 0 if spool is None else spool.position
     telling.begin("reading", 0, end)
     sifter = Sifter() if wish.park else None
     # The log first: a child begins to read it while the engine is still being loaded.
     with (
         beating(store, owner),
-        _events(store, end, wish, sifter, telling) as fold_into,
+        _events(store, (after, end), wish, sifter, telling) as fold_into,
         open_engine(threads=wish.threads) as engine,
     ):
         done = 0
         if empty:
             lot = None if sifter is None else sifter.lot
-            done = write_builds(store, engine, empty, telling, fold_into, upto=end, lot=lot)
+            done = write_builds(
+                store, engine, empty, telling, fold_into, upto=end, spool=spool, lot=lot
+            )
 
         def bring_up() -> None:
             nonlocal done
@@ -253,12 +259,13 @@ def _build(
 
 @contextmanager
 def _events(
-    store: Store, end: int, wish: Wish, sifter: Sifter | None, telling: Telling
+    store: Store, within: tuple[int, int], wish: Wish, sifter: Sifter | None, telling: Telling
 ) -> Generator[Callable[[Fold], None]]:
     """What folds the log's events into a fold; reading begins at once."""
+    after, end = within
     if sifter is None:
-        seal = wish.origin == "auto" and end > 0
-        with open_events(store, origin=wish.origin, upto=end, seal=seal) as events:
+        seal = wish.origin == "auto" and end > after
+        with open_events(store, origin=wish.origin, after=after, upto=end, seal=seal) as events:
             yield partial(events.fold_into, tell=telling.tell, max_rate=wish.max_rate)
         return
     with open_log(store, upto=end) as log:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event
 from typing import TYPE_CHECKING, Final
 
@@ -135,23 +135,32 @@ class _Running:
         return {name: build.position for name, build in live.items() if build is not None}
 
     def build_missing(self, *, wait: bool) -> None:
-        """Make what has no live build yet; or wait until whoever makes it is done."""
-        from leadflow_projections.rebuilding import rebuild_projections
-
+        """Make what has no live build yet; or wait for the store, and for others who make it."""
         while not self._stop.is_set():
-            builds = all_builds(self._store)
-            missing = [p for p in self._projections if live_build(builds, p.name) is None]
-            if not missing:
-                return
             try:
-                rebuild_projections(self._store, missing, progress=self._tell_or_stop)
-            except _Stopped:
-                return
+                if self._build_missing():
+                    return
             except BuildTaken as taken:
                 if not wait:
                     raise
                 self._say_once(f"Waiting for a first build: {taken.message}.")
                 self._stop.wait(_LOOK_SECONDS)
+            except _OUTAGES as outage:
+                if not wait:
+                    raise
+                self._outlast(outage)
+
+    def _build_missing(self) -> bool:
+        """Make it; whether there is nothing left to do."""
+        from leadflow_projections.rebuilding import rebuild_projections
+
+        builds = all_builds(self._store)
+        missing = [p for p in self._projections if live_build(builds, p.name) is None]
+        if not missing:
+            return True
+        with suppress(_Stopped):
+            rebuild_projections(self._store, missing, progress=self._tell_or_stop)
+        return False
 
     def _tell_or_stop(self, step: Progress) -> None:
         """Tell how far a first build is; which is interrupted, and gone on with later, to stop."""

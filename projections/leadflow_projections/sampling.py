@@ -58,7 +58,7 @@ def verify_leads(
         fold = Fold(engine, each.projection.tables)
         for begin in range(0, len(leads), _LEADS_AT_ONCE):
             _fold(store, fold, then, leads[begin : begin + _LEADS_AT_ONCE])
-        found = verified(store, engine, then, each, fold.rows_of, sample=len(leads))
+        found = verified(store, engine, then, each, fold, sample=len(leads))
         fold.clear()
     return found
 

@@ -201,17 +201,6 @@ def partial_rows_select(table: Table, rows: str) -> str:
     return f"SELECT *{without} REPLACE ({', '.join(replaced)}) FROM {rows}"
 
 
-def compact_select(table: Table, rows: str) -> str:
-    """The statement that merges partial rows into fewer of them; their entries just gather."""
-    columns = {name: quoted(name) for name in table.key} | dict(_merged_scalars(table))
-    for column in table.columns.values():
-        if column.by is not None:
-            name = quoted(column.name)
-            columns[column.name] = f"flatten(list({name}) FILTER ({name} IS NOT NULL))"
-    selected = ", ".join(f"{columns[name]} AS {quoted(name)}" for name in partial_columns(table))
-    return f"SELECT {selected} FROM {rows} GROUP BY {_names(table.key)}"
-
-
 def merge_partials_select(table: Table, rows: str, *, key: Sequence[str] | None = None) -> str:
     """The statement that merges partial rows into those of the table; see `merge_select`."""
     by = list(table.key if key is None else key)
@@ -305,15 +294,24 @@ class Combined:
         columns = {alias: column for column, alias in self._alias.items()}
         self.table = Table(name, key, columns, of=tables[0].of)
 
-    def keys_of(self, table: Table) -> str:
-        """The statement that gives the keys of this table's rows that have partial rows."""
-        known = _known(self.table.key)
-        return f"SELECT DISTINCT {_names(table.key)} FROM {quoted(self.table.name)} WHERE {known}"
+    @property
+    def is_of_leads(self) -> bool:
+        """Whether its rows are leads', or their cycles'."""
+        return self.table.key.get("lead_id") == LEAD_ID
 
-    def rows_of(self, table: Table, *, and_rows: str | None = None) -> str:
+    def keys_of(self, table: Table, *, partials: str) -> str:
+        """The statement that gives the keys of this table's rows that have partial rows."""
+        return f"SELECT DISTINCT {_names(table.key)} FROM {partials} WHERE {_known(self.table.key)}"
+
+    def rows_of(
+        self, table: Table, *, partials: str | None = None, and_rows: str | None = None
+    ) -> str:
         """The statement that gives this table's rows out of the combined one's partial rows.
 
-        `and_rows` names a relation of further partial rows of the table, to be merged in.
+        Args:
+            table: one of those that are combined.
+            partials: a relation of partial rows; else the one named like the combined table.
+            and_rows: a relation of further rows of the table, to be merged in.
         """
         renamed = {name: name for name in table.key}
         for column in table.columns.values():
@@ -325,7 +323,8 @@ class Combined:
         order = ", ".join(
             f"{quoted(renamed[name])} AS {quoted(name)}" for name in partial_columns(table)
         )
-        rows = f"SELECT {order} FROM {quoted(self.table.name)} WHERE {_known(self.table.key)}"
+        partials = partials or quoted(self.table.name)
+        rows = f"SELECT {order} FROM {partials} WHERE {_known(self.table.key)}"
         more = f" UNION ALL BY NAME {partial_rows_select(table, and_rows)}" if and_rows else ""
         return merge_partials_select(table, f"({rows}{more})")
 
@@ -353,7 +352,6 @@ __all__ = [
     "SQL_TYPES",
     "Combined",
     "combined",
-    "compact_select",
     "fields_of",
     "fold_select",
     "is_lead_grain",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from leadflow_projections.comparing import Comparison, RowDifference, compare
 from leadflow_projections.engine import open_engine
-from leadflow_projections.folding import Fold
+from leadflow_projections.folding import Fold, rows_name
 from leadflow_projections.reaches import NOTHING, events_within, fold_between
 from leadflow_projections.rest import at_rest_select
 from leadflow_projections.snapshots import Snapshot, snapshot
@@ -156,7 +156,7 @@ def verify_builds(
             done += fold.events
             for then, each in group:
                 found[then.build.key] = verified(
-                    store, engine, then, each, fold.rows_of, seconds=time.monotonic() - begun
+                    store, engine, then, each, fold, seconds=time.monotonic() - begun
                 )
             fold.clear()
     return [found[each.build.key] for each in builds]
@@ -197,12 +197,12 @@ def verified(
     engine: DuckDBPyConnection,
     then: Snapshot,
     each: Followed,
-    rows_of: Callable[[Table], str],
+    fold: Fold,
     *,
     sample: int | None = None,
     seconds: float = 0.0,
 ) -> Verified:
-    """Compare a build's rows in the engine with those that `rows_of` selects."""
+    """Compare a build's rows in the engine with those that a fold gives."""
     build = then.build
     return Verified(
         *build.key,
@@ -213,7 +213,7 @@ def verified(
         build.parked,
         store.head().position,
         [
-            TableVerified(table.name, _compared(store, engine, table, each.stored(table), rows_of))
+            TableVerified(table.name, _compared(store, engine, table, each.stored(table), fold))
             for table in each.projection.tables
         ],
         sample,
@@ -226,11 +226,14 @@ def _compared(
     engine: DuckDBPyConnection,
     table: Table,
     stored: str,
-    rows_of: Callable[[Table], str],
+    fold: Fold,
 ) -> Comparison:
     expected = f"expected__{table.name}"
-    select = at_rest_select(table, f"({rows_of(table)})")
-    engine.execute(f"CREATE OR REPLACE TABLE {quoted(expected)} AS {_kept(store, table, select)}")
+    fold.make_rows(table)
+    made = quoted(rows_name(table))
+    select = _kept(store, table, at_rest_select(table, made))
+    engine.execute(f"CREATE OR REPLACE TABLE {quoted(expected)} AS {select}")
+    engine.execute(f"DROP TABLE {made}")
     columns = list(physical_columns(table))
     found = compare(
         engine, expected, stored, key=list(table.key), columns=columns, examples=EXAMPLES

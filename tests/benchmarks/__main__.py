@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import reading, rebuilding, recording, starting
+from tests.benchmarks import importing, reading, rebuilding, recording, starting
 from tests.benchmarks.figures import Figure, keep, show
 
 
@@ -23,6 +23,7 @@ def main() -> None:
         folder = Path(name)
         measures: dict[str, Callable[[], list[Figure]]] = {
             "Recording": lambda: recording.measure(folder, events),
+            "Importing": lambda: importing.measure(folder),
             "Rebuilding": lambda: rebuilding.measure(folder),
             "Reading": lambda: reading.measure(folder),
             "Starting": starting.measure,

@@ -54,7 +54,7 @@ def test_run_once_builds_and_catches_up(leadflow: Run, ada: str) -> None:
 
 def test_rebuild_says_its_rate(leadflow: Run, ada: str) -> None:
     ran = leadflow("projections", "rebuild", "--json")
-    assert set(ran.json) == {
+    assert set(ran.json) >= {
         "projections",
         "events",
         "seconds",
@@ -92,7 +92,7 @@ def test_doctor_finds_a_checkpoint_beyond_the_log(leadflow: Run, ada: str) -> No
     wrong = [check for check in ran.json["checks"] if check["verdict"] == "wrong"]
     assert sorted(check["name"] for check in wrong) == sorted(NAMES)
     assert "beyond the log's end" in wrong[0]["says"]
-    leadflow("projections", "rebuild")
+    leadflow("projections", "rebuild", "--promote")
     assert leadflow("doctor").code == 0
 
 
@@ -117,5 +117,6 @@ def test_a_runner_follows_until_it_is_ended(leadflow: Run, ada: str) -> None:
     assert (second.code, second.error["code"]) == (1, "build_taken")
     running.send_signal(signal.SIGTERM)
     out, err = running.communicate(timeout=60)
-    assert (running.returncode, out, err) == (143, "", "")
+    assert (running.returncode, err) == (0, ""), "stopped as it was told, with nothing half done"
+    assert "stage_board is at position" in out
     assert all(r["runner"] is None for r in leadflow("projections", "status", "--json").json)

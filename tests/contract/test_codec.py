@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leadflow.domain import events as e
+from leadflow.domain import upcasters
 from leadflow.domain.events import BY_TOPIC, LogEvent
 from leadflow.domain.values import Personal
 from leadflow.errors import InvalidInput, LogCorrupt
-from leadflow.persistence import upcasters
 from leadflow.persistence.codec import LeadMapper, Stored, to_microseconds, to_moment
 from leadflow.persistence.keys import Keys
 from leadflow.persistence.opening import open_store

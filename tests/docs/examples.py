@@ -33,6 +33,9 @@ from tests.docs.shell import Command, Shell, commands_in
 POSTGRES_URL: Final = "postgresql://leads@db.example/leads"
 """What pages write where a PostgreSQL database is meant; tests put a real one in its place."""
 
+KAFKA_ADDRESS: Final = "kafka.example:9092"
+"""The same for a Kafka broker."""
+
 _MQLS: Final = "olist_marketing_qualified_leads_dataset.csv"
 _DEALS: Final = "olist_closed_deals_dataset.csv"
 OLIST: Final = {_MQLS: _MQLS, _DEALS: _DEALS, "MQLS.csv": _MQLS, "DEALS.csv": _DEALS}
@@ -51,6 +54,7 @@ class Places:
     shell: Shell
     olist: Path | None = None
     postgres: str | None = None
+    kafka: str | None = None
     left_out: list[int] = field(default_factory=list[int])
     """Lines of blocks that need what is not there."""
     rewritten: dict[tuple[int, int], str] = field(default_factory=dict[tuple[int, int], str])
@@ -162,13 +166,16 @@ class _Runner:
         return None
 
     def _run(self, command: Command) -> str:
-        real = self.places.postgres
-        text = command.text if real is None else command.text.replace(POSTGRES_URL, real)
+        text = command.text
+        stand_ins = {POSTGRES_URL: self.places.postgres, KAFKA_ADDRESS: self.places.kafka}
+        for shown, real in stand_ins.items():
+            text = text if real is None else text.replace(shown, real)
         printed = self.places.shell.run(text)
-        if real is None:
-            return printed
-        without_password = re.sub(r"(?<=//)([^:@/]+):[^@/]+@", r"\1@", real)
-        return printed.replace(real, POSTGRES_URL).replace(without_password, POSTGRES_URL)
+        for shown, real in stand_ins.items():
+            if real is not None:
+                without_password = re.sub(r"(?<=//)([^:@/]+):[^@/]+@", r"\1@", real)
+                printed = printed.replace(real, shown).replace(without_password, shown)
+        return printed
 
     def _rewrite(self, example: Example, source: str) -> None:
         fence = example.document.text[example.start : example.end]

@@ -9,7 +9,8 @@ from typing import Final
 
 import pytest
 
-from tests.docs.examples import POSTGRES_URL, Places, run_page
+from tests.broker.server import KafkaBroker
+from tests.docs.examples import KAFKA_ADDRESS, POSTGRES_URL, Places, run_page
 from tests.docs.pages import Page, all_pages
 from tests.docs.shell import Shell
 
@@ -30,6 +31,12 @@ def test_the_page_shows_what_happens(
     postgres = None
     if POSTGRES_URL in page.text:
         postgres = request.getfixturevalue("postgres_database")
+    kafka = None
+    if KAFKA_ADDRESS in page.text:
+        broker = KafkaBroker(request.getfixturevalue("kafka_folder"))
+        request.addfinalizer(broker.stop)
+        broker.start()
+        kafka = broker.address
     for name in [name for name in os.environ if name.startswith("LEADFLOW_")]:
         if name != "LEADFLOW_OLIST_DIR":
             monkeypatch.delenv(name)
@@ -45,12 +52,13 @@ def test_the_page_shows_what_happens(
             shell,
             olist=Path(olist) if olist else None,
             postgres=postgres,
+            kafka=kafka,
             rewrite=REWRITE in os.environ,
         )
         try:
             run_page(page.path, places)
         except AssertionError:
-            if datetime.now(UTC).date() == today or postgres is not None:
+            if datetime.now(UTC).date() == today or postgres or kafka:
                 raise
         else:
             break

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import sqlite3
 from contextlib import closing
-from dataclasses import fields
 from importlib.resources import files
 from typing import Final
 
 from leadflow.domain.stages import Stage
-from leadflow_projections.checkpoints import TABLE, Build
+from leadflow_projections.checkpoint_tables import COLUMNS
 from leadflow_projections.registry import SHIPPED
 from leadflow_projections.views import public_types
 from tests.docs.pages import DOCS
@@ -60,7 +59,7 @@ def read_side() -> dict[str, list[str]]:
         for projection in SHIPPED.values()
         for table in projection.tables
     }
-    return {**views, TABLE: [field.name for field in fields(Build)]}
+    return {**views, **{name: list(columns) for name, columns in COLUMNS.items()}}
 
 
 def test_every_column_has_a_row() -> None:

@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from leadflow.domain import events as e
 from leadflow_projections.algebra import Table
 from leadflow_projections.conversion import CONVERSION, with_dimensions
+from leadflow_projections.engine import open_engine
+from leadflow_projections.folding import Fold, Room, rows_name
+from leadflow_projections.judging import trusted
 from leadflow_projections.moments import microseconds
-from leadflow_projections.rest import fold, merge
+from leadflow_projections.rest import at_rest_select, fold, merge
 from leadflow_projections.sales_queue import SALES_QUEUE
 from leadflow_projections.stage_board import STAGE_BOARD
 from tests.property.histories import BEGIN, examples, histories, log_of
@@ -59,6 +62,22 @@ def test_folding_any_split_and_merging_is_folding_the_whole(
         left = merge(table, [merge(table, [one, two]), three])
         right = merge(table, [one, merge(table, [two, three])])
         assert rows(table, left) == rows(table, right) == expected, "associative"
+
+
+@given(history=histories(), size=st.integers(1, 5), held=st.integers(1, 6))
+@EXAMPLES
+def test_folding_chunk_by_chunk_with_little_room_is_folding_the_whole(
+    history: list[e.LeadEvent], size: int, held: int
+) -> None:
+    log = trusted(log_of(history))
+    with open_engine(threads=1) as engine:
+        folding = Fold(engine, TABLES, room=Room(partial_rows=held))
+        for first in range(0, log.num_rows, size):
+            folding.add(log.slice(first, size))
+        folding.finish()
+        for table, whole in zip(TABLES, fold(TABLES, log_of(history)), strict=True):
+            made = engine.sql(at_rest_select(table, rows_name(table))).to_arrow_table()
+            assert rows(table, made) == rows(table, whole)
 
 
 @given(history=histories(), buckets=st.integers(1, 3))

@@ -50,9 +50,9 @@ def arranged(files: Sequence[str], mapping: MappingFile, stack: ExitStack) -> li
 
 
 def _given(file: str, mapping: MappingFile) -> _Given:
-    kind, equals, path = file.partition("=")
+    kind, equals, rest = file.partition("=")
     if equals and kind in mapping.files:
-        return _Given(Path(path), kind)
+        return _Given(Path(rest), kind)
     path = Path(file)
     if not mapping.files:
         return _Given(path, None)
@@ -63,9 +63,10 @@ def _given(file: str, mapping: MappingFile) -> _Given:
     if not fitting and not read:
         return _Given(path, None)
     said = f"fits {' and '.join(fitting)}" if fitting else "fits none of the kinds"
+    ways = " or ".join(f"{name}={file}" for name in fitting or mapping.files)
     raise InvalidInput(
         f"{file}: by its name it {said} in [files] of the mapping {mapping.name}",
-        hint=f"say which it is: {' or '.join(f'{name}={file}' for name in fitting or mapping.files)}",
+        hint=f"say which it is: {ways}",
     )
 
 

@@ -77,10 +77,10 @@ def _show(output: Output, report: Report, *, dry_run: bool) -> None:
             *([("kept from the queue", f"{report.held_back:,}")] if report.held_back else []),
         ]
     )
-    for file, columns in report.unused.items():
-        if columns:
+    for file, unused in report.unused.items():
+        if unused:
             output.line()
-            output.line(f"{file}: no rule names {_listed(columns)}")
+            output.line(f"{file}: no rule names {_listed(unused)}")
     if report.changes:
         _show_changes(output, report)
     if report.refusals:

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from pydantic import BaseModel
 
-from leadflow.domain import events
 from leadflow.domain.events import LogEvent, own_fields
 from leadflow.persistence.store import CommandRow, Store
-from leadflow_commands.importing.statements import Statement
+from leadflow_commands.importing.statements import Statement, may_follow
 
-MAY_BE_SAID_ANEW: Final = frozenset({events.Enriched.topic})
 _LONGEST_SHOWN: Final = 60
 
 
@@ -48,8 +46,7 @@ class _Revision:
 
     @property
     def may_follow(self) -> bool:
-        """Whether what is said anew is recorded as the next revision."""
-        return self.statement.topic in MAY_BE_SAID_ANEW and self.statement.revised is not None
+        return may_follow(self.statement)
 
 
 @dataclass(slots=True)
@@ -110,12 +107,14 @@ def _id(revision: _Revision, number: int) -> UUID:
 
 def differences(before: LogEvent, said: Statement) -> list[str]:
     """The fields in which a statement differs from the event that was recorded."""
-    found: list[str] = []
     then = _leaves({name: getattr(before, name) for name in own_fields(type(before))})
     now = _leaves(said.fields)
-    for name in (*then, *(name for name in now if name not in then)):
-        if then.get(name) != now.get(name):
-            found.append(_shown(name, then.get(name), now.get(name)))
+    names = (*then, *(name for name in now if name not in then))
+    found = [
+        _shown(name, then.get(name), now.get(name))
+        for name in names
+        if then.get(name) != now.get(name)
+    ]
     if said.occurred_at is not None and said.occurred_at != before.occurred_at:
         found.append(f"time {before.occurred_at.isoformat()} to {said.occurred_at.isoformat()}")
     return found
@@ -138,7 +137,7 @@ def _leaves(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
         if isinstance(value, BaseModel):
             value = value.model_dump(exclude_none=True)  # noqa: PLW2901 - the same, unfolded
         if isinstance(value, dict):
-            leaves.update(_leaves(value, f"{before}{name}."))
+            leaves.update(_leaves(cast("dict[str, Any]", value), f"{before}{name}."))
         elif value not in (None, (), ""):
             leaves[f"{before}{name}"] = value
     return leaves

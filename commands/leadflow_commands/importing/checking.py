@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from leadflow_commands.importing.mapping import FileKind, MappingFile, Time, Values
+from leadflow_commands.importing.mapping import FileKind, Identity, MappingFile, Time, Values
 from leadflow_commands.suggestions import did_you_mean
 
 KeyPath = tuple[str | int, ...]
@@ -44,7 +44,7 @@ def unknown(what: str, name: str | None, known: Iterable[str], path: KeyPath) ->
 
 
 def _identity(mapping: MappingFile) -> Iterator[Problem]:
-    given = [(("id",), mapping.id)]
+    given: list[tuple[KeyPath, Identity]] = [(("id",), mapping.id)]
     given += [(("files", n, "id"), kind.id) for n, kind in mapping.files.items() if kind.id]
     for place, identity in given:
         ids = (("columns", identity.columns), ("rows", identity.rows))

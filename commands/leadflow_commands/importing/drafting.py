@@ -17,11 +17,11 @@ from leadflow.domain.identity import lead_id_for, normal_address
 from leadflow.domain.lead import Lead
 from leadflow.domain.policy import Policy
 from leadflow.errors import LeadflowError
+from leadflow.operations import content_of
 from leadflow.persistence.codec import encode
 from leadflow.persistence.keys import Keys, LeadKey
 from leadflow.recording import content_digest
-from leadflow.operations import content_of
-from leadflow_commands.importing.statements import Entry, Refusal, Statement
+from leadflow_commands.importing.statements import Entry, Refusal, Statement, may_follow
 
 _BEARS_IDS: Final = (e.Captured, e.Enriched, e.Engaged)
 
@@ -42,6 +42,8 @@ class Drafted(NamedTuple):
     addresses: tuple[bytes, ...]
     irregular: int
     held_back: int
+    revisions: tuple[bytes, ...] = ()
+    """The ids under which what may be said anew would have been, if it was."""
 
 
 class Reads(Protocol):
@@ -66,12 +68,14 @@ class Drafter:
 
     def draft(self, reads: Reads, batch: Sequence[Any]) -> list[Drafted | Refusal]:
         """Every raw entry of a batch, in order."""
-        self._leads.clear()
         now = datetime.now(UTC)
         drafts: list[Drafted | Refusal] = []
         for raw in batch:
             entry = reads.read(raw)
             drafts.append(entry if isinstance(entry, Refusal) else self._drafted(entry, now))
+        # The drafts hold their keys; a later batch finds the lead's in the store.
+        self._keys.recorded([lead.id for lead in self._leads.values() if lead is not None])
+        self._leads.clear()
         return drafts
 
     def _drafted(self, entry: Entry, now: datetime) -> Drafted:
@@ -83,13 +87,14 @@ class Drafter:
             before = len(made) if made is not None else 0
             if lead is not None and not self._decide(lead, statement, now):
                 lead = self._leads[name] = None
-            if lead is None:
-                made = None
-            else:
-                made = cast("list[e.LeadEvent]", lead.pending_events)
+            made = None if lead is None else cast("list[e.LeadEvent]", lead.pending_events)
             count = len(made) - before if made is not None else 0
             commands.append((statement.message_id.bytes, self._digest(statement), count))
-        return self._encoded(entry, lead, commands, made)
+        draft = self._encoded(entry, lead, commands, made)
+        revisions = tuple(
+            s.revised(1).bytes for s in entry.statements if may_follow(s) and s.revised
+        )
+        return draft._replace(revisions=revisions) if revisions else draft
 
     def _begin(self, name: str) -> Lead | None:
         if name in self._leads:

@@ -63,8 +63,11 @@ class Reading(Part):
     encoding: Encoding = "utf-8"
     """A byte order mark is taken off where there is one."""
     delimiter: Character = ","
+    """What parts the fields; `"\\t"` is a tab."""
     quote: Character = '"'
+    """What fields are quoted with; within a quoted field it is written twice."""
     decimal: Literal[".", ","] = "."
+    """What numbers have before their fraction."""
     thousands: Literal["", ".", ",", "'", " "] = ""
     """What parts the thousands of numbers."""
 
@@ -81,6 +84,7 @@ class Identity(Part):
     """Which lead a row speaks of: `SYSTEM:ID`, the id from one or several columns."""
 
     columns: Annotated[Columns, Field(min_length=1)]
+    """The column that holds the id, or several that make it together."""
     unknown: Literal["accept", "refuse"] = "accept"
     """What to do with a row whose lead the log does not know: refuse it where the rows
     add to leads that another file brings."""
@@ -103,6 +107,7 @@ class Blank(Part):
     """Which texts mean that nothing is known; 0 never does."""
 
     markers: tuple[str, ...] = ("",)
+    """Texts that mean so in every column, placeholders such as `Select` among them."""
     by_column: dict[Column, tuple[str, ...]] = Field(default_factory=dict)
     """Further markers that hold for one column alone."""
     fold_case: bool = False
@@ -118,7 +123,9 @@ class Values(Part):
     """Translates a column's texts; one that becomes empty is blank."""
 
     map: dict[str, str]
+    """What each text becomes."""
     fold_case: bool = False
+    """Whether case does not count; texts that are kept are then in small letters."""
     otherwise: Literal["keep", "refuse"] = "keep"
     """What to do with a text that the map does not have."""
     default: str | None = None
@@ -129,12 +136,14 @@ class Time(Part):
     """Where a moment comes from: the first of the columns that is not blank."""
 
     columns: Columns = ()
+    """Asked in this order."""
     formats: Annotated[tuple[str, ...], Field(min_length=1)] = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
     """As strptime writes them, or `iso`, `unix`, `unix_ms`. All are tried: a text that two
     of them read as different moments is ambiguous. A format without an hour is a day."""
     pivot: Annotated[int, Field(ge=0, le=99)] = 68
     """Two-digit years up to this one are of this century, the others of the last."""
     zone: Zone = "UTC"
+    """Of times that name none themselves."""
     basis: TimeBasis | None = None
     """Else exact or day, as the format says."""
     otherwise: Name | None = None
@@ -173,8 +182,11 @@ class FileKind(Part):
     match: str | None = None
     """Which files are of this kind, by name: `*deals*.csv`; `NAME=FILE` says so, too."""
     reading: Reading | None = None
+    """How it is read, if not as the others."""
     id: Identity | None = None
+    """Which lead its rows speak of, if other columns say so."""
     blank: Blank | None = None
+    """What is blank in it, if not the same."""
     key: Columns = ()
     """The columns by which its rows are looked up from other files; such a file is not
     read row by row, and speaks of no leads itself."""
@@ -194,12 +206,17 @@ class MappingFile(Part):
     """A whole mapping."""
 
     name: Name
+    """What reports and errors call the mapping."""
     system: Name
     """The system that the records come from; part of the leads' ids."""
     description: str = ""
+    """For people."""
     reading: Reading = Reading()
+    """How a file's bytes become rows."""
     id: Identity
+    """Which lead a row speaks of."""
     blank: Blank = Blank()
+    """Which texts mean that nothing is known."""
     personal: Columns = ()
     """Columns that hold personal data: they may fill `personal` and nothing else."""
     not_personal: Columns = ()
@@ -207,11 +224,15 @@ class MappingFile(Part):
     known_after_outcome: Columns = ()
     """Columns that are known only once the outcome is: recorded, never scored."""
     values: dict[Name, Values] = Field(default_factory=dict)
+    """Maps of texts, by names that rules use."""
     times: dict[Name, Time] = Field(default_factory=dict)
+    """Where moments come from, by names that rules use."""
     groups: dict[Name, Group] = Field(default_factory=dict)
+    """What holds for groups of rules."""
     files: dict[Name, FileKind] = Field(default_factory=dict)
     """The kinds of file, where there are several to be joined by id or looked up."""
     rules: Annotated[tuple[Rule, ...], Field(min_length=1)]
+    """Which facts a row gives rise to."""
     joins: dict[Name, Columns] = Field(default_factory=dict)
     """KIND = the columns that hold the key of a looked-up file: `KIND.COLUMN` names its own."""
 

@@ -6,7 +6,7 @@ goes the way that every fact goes, with the lead's state from the log.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -36,6 +36,22 @@ StatementsOf = Callable[[int], Sequence[Statement]]
 """The statements of an entry, read again by its index in the batch."""
 
 
+class _Ready(NamedTuple):
+    """A draft with its ids as the store takes them."""
+
+    place: int
+    """The entry's index in the batch."""
+    draft: Drafted
+    lead_id: UUID | None
+    """None where the lead's name is no new one's."""
+    messages: list[UUID]
+
+    @classmethod
+    def of(cls, index: int, draft: Drafted) -> _Ready:
+        lead_id = UUID(bytes=draft.lead_id) if draft.lead_id else None
+        return cls(index, draft, lead_id, [UUID(bytes=c[0]) for c in draft.commands])
+
+
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     """An entry for the log to decide on."""
@@ -59,82 +75,84 @@ class Placing:
         self, drafts: Sequence[tuple[int, Drafted]], statements_of: StatementsOf
     ) -> dict[int, Placed]:
         """Record the drafts of a batch; what became of each, by its index."""
-        ids = [UUID(bytes=command[0]) for _, draft in drafts for command in draft.commands]
+        ready = [_Ready.of(index, draft) for index, draft in drafts]
+        ids = [message for one in ready for message in one.messages]
         known = self._store.commands(ids)
-        held, others = self._parted(drafts, known)
+        held, others = self._parted(ready, known)
         placed = self._append(held)
         if placed is None:
-            others = list(drafts)
+            others = ready
             known = self._store.commands(ids)
             placed = {}
         placed.update(self._decided(others, known, statements_of))
         return placed
 
     def _parted(
-        self, drafts: Sequence[tuple[int, Drafted]], known: dict[UUID, CommandRow]
-    ) -> tuple[list[tuple[int, Drafted]], list[tuple[int, Drafted]]]:
+        self, ready: list[_Ready], known: dict[UUID, CommandRow]
+    ) -> tuple[list[_Ready], list[_Ready]]:
         """The drafts that hold, and those that do not; a lead's drafts all together."""
-        names = {draft.lead for _, draft in drafts}
-        seen = {row.command_id.bytes for row in known.values()}
-        begun = {lead.bytes for lead in self._store.begun(_ids(drafts))}
+        names = {one.draft.lead for one in ready}
+        if not names.isdisjoint(alias for one in ready for alias in one.draft.aliases):
+            return [], ready  # one row names the lead of another: only in order
+        leads = [one.lead_id for one in ready if one.lead_id is not None]
+        doubtful: set[UUID | None] = {None, *self._store.begun(leads)}
         elsewhere = self._store.leads_by_aliases([name for name in names if ":" in name])
-        doubtful = {draft.lead_id for _, draft in drafts if draft.lead in elsewhere} | begun
-        if not names.isdisjoint(alias for _, draft in drafts for alias in draft.aliases):
-            return [], list(drafts)  # one row names the lead of another: only in order
-        held: list[tuple[int, Drafted]] = []
-        others: list[tuple[int, Drafted]] = []
-        within: set[bytes] = set()
-        for index, draft in drafts:
-            messages = {command[0] for command in draft.commands}
-            if (
-                draft.events is None
-                or draft.lead_id in doubtful
-                or not seen.isdisjoint(messages)
-                or not within.isdisjoint(messages)
-            ):
-                doubtful.add(draft.lead_id)
-                others.append((index, draft))
+        if elsewhere:
+            doubtful |= {one.lead_id for one in ready if one.draft.lead in elsewhere}
+        held: list[_Ready] = []
+        others: list[_Ready] = []
+        taken: set[UUID] = set(known)
+        for one in ready:
+            holds = (
+                one.draft.events is not None
+                and one.lead_id not in doubtful
+                and taken.isdisjoint(one.messages)
+            )
+            if holds:
+                taken.update(one.messages)
+                held.append(one)
             else:
-                within |= messages
-                held.append((index, draft))
+                doubtful.add(one.lead_id)
+                others.append(one)
         return held, others
 
-    def _append(self, drafts: Sequence[tuple[int, Drafted]]) -> dict[int, Placed] | None:
+    def _append(self, ready: Sequence[_Ready]) -> dict[int, Placed] | None:
         """Record drafts as they are; None where that was too late for one of them."""
-        if not any(draft.events for _, draft in drafts):
-            return {index: Placed() for index, _ in drafts}
+        if not any(one.draft.events for one in ready):
+            return {one.place: Placed() for one in ready}
         head = self._store.head()
         if self._leads.policy().hash != self._policy_hash:
             return None
         try:
-            self._store.append(_as_append(drafts, head.policy_position, self._store))
+            self._store.append(_as_append(ready, head.policy_position, self._store))
         except (Conflict, ConnectionLost):
             return None
-        return {
-            index: Placed(
-                events=len(draft.events or ()),
-                leads=sum(version == 1 for version, _, _ in draft.events or ()),
-                irregular=draft.irregular,
-            )
-            for index, draft in drafts
-        }
+        return {one.place: _as_drafted(one.draft) for one in ready}
 
     def _decided(
         self,
-        drafts: Sequence[tuple[int, Drafted]],
+        ready: Sequence[_Ready],
         known: dict[UUID, CommandRow],
         statements_of: StatementsOf,
     ) -> dict[int, Placed]:
         placed: dict[int, Placed] = {}
         waiting: list[_Waiting] = []
-        for index, draft in drafts:
-            if all(_same(known.get(UUID(bytes=c[0])), c[1]) for c in draft.commands):
-                placed[index] = Placed()
+        said_anew = self._said_anew(ready)
+        for one in ready:
+            digests = (command[1] for command in one.draft.commands)
+            same = all(map(_same, map(known.get, one.messages), digests))
+            if same and said_anew.isdisjoint(one.draft.revisions):
+                placed[one.place] = Placed()
             else:
-                waiting.append(_Waiting(index, draft, statements_of(index)))
+                waiting.append(_Waiting(one.place, one.draft, statements_of(one.place)))
         if waiting:
             placed.update(self._recorded(waiting, known))
         return placed
+
+    def _said_anew(self, ready: Sequence[_Ready]) -> set[bytes]:
+        """Those revisions that are recorded: what came first is not the latest there."""
+        ids = [UUID(bytes=revision) for one in ready for revision in one.draft.revisions]
+        return {command_id.bytes for command_id in self._store.commands(ids)} if ids else set()
 
     def _recorded(
         self, waiting: Sequence[_Waiting], known: dict[UUID, CommandRow]
@@ -179,41 +197,43 @@ class Placing:
         }
 
 
-def _ids(drafts: Iterable[tuple[int, Drafted]]) -> list[UUID]:
-    return [UUID(bytes=draft.lead_id) for _, draft in drafts if draft.lead_id]
-
-
 def _same(row: CommandRow | None, digest: bytes) -> bool:
     return row is not None and row.fingerprint == digest
 
 
-def _as_append(drafts: Sequence[tuple[int, Drafted]], policy_position: int, store: Store) -> Append:
+def _as_append(ready: Sequence[_Ready], policy_position: int, store: Store) -> Append:
     encoded: list[Encoded] = []
     commands: list[NewCommand] = []
     keys: dict[UUID, bytes] = {}
     aliases: list[tuple[str, UUID]] = []
     addresses: list[tuple[bytes, UUID]] = []
-    for _, draft in drafts:
-        lead_id = UUID(bytes=draft.lead_id)
+    for one in ready:
+        draft, lead_id = one.draft, one.lead_id
+        assert lead_id is not None  # else it would not hold
         first = len(encoded)
         encoded += [Encoded(lead_id, *event) for event in draft.events or ()]
-        for message_id, digest, count in draft.commands:
-            commands.append(NewCommand(UUID(bytes=message_id), digest, first, count))
+        for message, (_, digest, count) in zip(one.messages, draft.commands, strict=True):
+            commands.append(NewCommand(message, digest, first, count))
             first += count
         if draft.key is not None:
             keys[lead_id] = draft.key
         aliases += [(alias, lead_id) for alias in draft.aliases]
         addresses += [(digest, lead_id) for digest in draft.addresses]
-    genesis = () if policy_position else (first_policy_event(store.now()),)
     return Append(
         encoded=encoded,
         encoded_keys=keys,
         commands=commands,
-        genesis=genesis,
+        genesis=() if policy_position else (first_policy_event(store.now()),),
         expect_policy=policy_position,
         aliases=aliases,
         addresses=addresses,
     )
+
+
+def _as_drafted(draft: Drafted) -> Placed:
+    events = draft.events or ()
+    new = any(version == 1 for version, _, _ in events)
+    return Placed(events=len(events), leads=int(new), irregular=draft.irregular)
 
 
 def _outcome(outcomes: Sequence[Recorded | LeadflowError], changes: tuple[Change, ...]) -> Placed:

@@ -33,10 +33,10 @@ FORMATS: Final = (
 _BARE: Final = ("%Y%m%d", "unix", "unix_ms")
 """Formats that any whole number may fit; taken where the column's name says a date."""
 _DATE_WORDS: Final = re.compile(
-    r"date|datum|time|zeit|_at\b| at\b|\bon\b|created|closed|day|tag\b|timestamp", re.IGNORECASE
+    r"date|datum|time|zeit|_at\b| at\b|\bon\b|\bam\b|created|closed|day|tag\b", re.IGNORECASE
 )
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_PHONE: Final = re.compile(r"(\+|00|0)[0-9][0-9 ()/\-]{6,18}")
+_PHONE: Final = re.compile(r"\+[0-9][0-9 ()/\-]{6,18}|0[0-9]{1,5}[ ()/\-]+[0-9][0-9 ()/\-]{3,14}")
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,15}(\.0+)?")
 _COMMA_DECIMAL: Final = re.compile(r"[+-]?[0-9]+,[0-9]{1,2}|[+-]?[0-9]{1,3}(\.[0-9]{3})+,[0-9]+")
 _POINT_DECIMAL: Final = re.compile(r"[+-]?[0-9]+\.[0-9]+|[+-]?[0-9]{1,3}(,[0-9]{3})+\.[0-9]+")
@@ -110,17 +110,19 @@ def _column(
     name = title if title and header.count(title) == 1 else f"#{place + 1}"
     formats, ambiguous = _date_formats(title, count, marks, delimiter)
     signs = bool(count) and all(text.strip(_CURRENCY_SIGNS) != text.strip() for text in count)
+    kind = _kind(count, marks, formats, signs=signs)
     return Column(
         name=name,
         title=title,
-        kind=_kind(count, marks, formats, signs=signs),
+        kind=kind,
         rows=count.total() + blanks,
         blanks=blanks,
         texts=count,
         formats=formats,
         ambiguous=ambiguous,
         signs=signs,
-        personal=sounds_personal(title) or _looks_personal(count),
+        personal=sounds_personal(title)
+        or (kind in ("category", "text") and _looks_personal(count)),
     )
 
 
@@ -173,7 +175,7 @@ def _marks(counts: Iterable[Counter[str]]) -> Marks:
 def _date_formats(
     title: str, texts: Counter[str], marks: Marks, delimiter: str
 ) -> tuple[tuple[str, ...], str | None]:
-    """The formats that together read nine in ten texts, and a text that two read differently."""
+    """The formats that together read nearly all texts, and a text that two read differently."""
     some = list(texts)[:2_000]
     if not some or not all(any(c.isdigit() for c in text) for text in some):
         return (), None
@@ -192,7 +194,9 @@ def _date_formats(
             break
         chosen.append(best)
         left -= read[best].keys()
-    if len(left) * 10 > len(some) or len(chosen) > 3:
+    # A few that are no dates are refused later; many, and the column holds something else.
+    most = len(some) // (3 if _DATE_WORDS.search(title) else 10)
+    if len(left) > most or len(chosen) > 3:
         return (), None
     return tuple(chosen), _ambiguous(chosen, read, some)
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import dropwhile, islice
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -160,16 +160,20 @@ class _Records:
             return UnreadableFile(
                 f"{self._name}, line {begins}: a field has more than {LONGEST_FIELD:,} characters"
             )
-        lines = iter(self.lines)
-        skipped = dropwhile(lambda _: self._forget() < begins, lines)
-        trouble = quote_trouble(skipped, begins, reading.delimiter, reading.quote)
+        trouble = quote_trouble(self._from(begins), begins, reading.delimiter, reading.quote)
         return UnreadableFile(
             f"{self._name}, {trouble}",
             hint="a quote within quotes is written twice; "
             "[reading] of the mapping says which character quotes",
         )
 
-    def _forget(self) -> int:
-        """Take the lines up to here for no part of a record; the line's number."""
-        self.lines.pending = 0
-        return self.lines.number
+    def _from(self, begins: int) -> Iterator[str]:
+        """The lines from this one on, as many as a field may have that is not endless."""
+        walked = 0
+        for line in self.lines:
+            self.lines.pending = 0
+            if self.lines.number >= begins:
+                yield line
+                walked += len(line)
+            if walked > LONGEST_FIELD + len(line):
+                return

@@ -61,7 +61,7 @@ class RefusedRows:
         reading = table.reading
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         file = self._stack.enter_context(
-            open(descriptor, "w", encoding=reading.encoding, newline="")  # noqa: PTH123
+            os.fdopen(descriptor, "w", encoding=reading.encoding, newline="")
         )
         self.paths.append(path)
         writer = csv.writer(file, delimiter=reading.delimiter, quotechar=reading.quote)

@@ -36,21 +36,33 @@ class Condition(Part):
     """
 
     column: Column | None = None
+    """The column to test; each of the tests given here has to hold."""
     values: Name | None = None
     """The map in `[values.NAME]` that translates the column's text first."""
     fold_case: bool = False
+    """Whether `equals` and `one_of` take no notice of case."""
     equals: Cell | None = None
+    """The text it is."""
     one_of: tuple[Cell, ...] | None = None
+    """The texts of which it is one."""
     blank: bool | None = None
+    """Whether it is blank."""
     yes: bool | None = None
     """Whether the column says yes (true, yes, y, t, 1, x) or no (false, no, n, f, 0)."""
     above: Decimal | None = None
+    """The number that it is greater than."""
     at_least: Decimal | None = None
+    """The number that it reaches or passes."""
     below: Decimal | None = None
+    """The number that it is less than."""
     at_most: Decimal | None = None
+    """The number that it does not pass."""
     all_of: tuple[Condition, ...] | None = Field(default=None, alias="and")
+    """Conditions that all have to hold."""
     any_of: tuple[Condition, ...] | None = Field(default=None, alias="or")
+    """Conditions of which one has to hold."""
     negated: Condition | None = Field(default=None, alias="not")
+    """A condition that must not hold."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -83,10 +95,13 @@ class Expression(Part):
     """A value: from one or several columns (none, where they are blank), or written here."""
 
     column: Column | None = None
+    """The column it comes from."""
     columns: Columns = ()
     """Several columns, joined by `separator`; blank ones are left out."""
     separator: str = " "
+    """What stands between several columns."""
     value: bool | int | str | None = None
+    """The value itself, the same for every row."""
     kind: Literal["text", "integer", "number", "boolean", "money"] = Field(
         default="text", alias="as"
     )
@@ -100,7 +115,9 @@ class Expression(Part):
     otherwise: bool | int | str | None = None
     """What to take where the column is blank."""
     currency: Currency | None = None
+    """With `money`: the ISO code of all amounts."""
     currency_column: Column | None = None
+    """With `money`: the column that names each amount's currency."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -162,8 +179,11 @@ class EventSource(Part):
     """Which event it is: by its topic, or told by a column through a map of topics."""
 
     topic: str | None = None
+    """The event's topic, or `none`; a bare text is one."""
     column: Column | None = None
+    """The column that tells the event."""
     values: Name | None = None
+    """The map in `[values.NAME]` from its texts to topics, or `none`."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -179,10 +199,13 @@ class Each(Part):
     columns: Labelled
     """A list of columns, or a table of COLUMN = "LABEL"."""
     into: Literal["fields", "dimensions", "utm", "personal"] = "fields"
+    """The table of the event that they fill."""
     name: str = "{slug}"
     """The field's name: `{column}`, `{slug}` (its name in small letters and `_`), `{label}`."""
     kind: Literal["text", "integer", "number", "boolean"] = Field(default="text", alias="as")
+    """What each of them holds."""
     values: Name | None = None
+    """The map in `[values.NAME]` that translates their texts first."""
 
 
 class Said(Part):
@@ -191,8 +214,11 @@ class Said(Part):
     name: NameTemplate
     """Part of the fact's id: under a changed name it is another fact."""
     event: Annotated[EventSource, BeforeValidator(_event)]
+    """Its topic, such as `lead.captured`; `none`; or a column that tells it."""
     time: Name | None = None
+    """When it happened: one of `[times]`; needed unless the event is `none`."""
     actor: Column | None = None
+    """The column that says who did it."""
     known_after_outcome: bool = False
     """The enriched fields became known with the outcome: recorded, never scored."""
     data: Annotated[dict[str, Expression], BeforeValidator(_flat)] = Field(default_factory=dict)

@@ -26,7 +26,7 @@ from leadflow_commands.importing.workers import Drafting, Here, Some, Work
 
 __all__ = ["Progress", "Source", "import_tables", "in_slices"]
 
-ROWS_PER_TRANSACTION = 1_000
+ROWS_PER_TRANSACTION = 2_000
 
 T = TypeVar("T")
 

@@ -114,7 +114,7 @@ def spend(
     form = SpendForm(dict(columns), dict(values), dict(renamed), date_format, thousands or "")
     with ExitStack() as stack:
         kept = stack.enter_context(rereadable(file))
-        reading = _reading(kept, encoding, delimiter, decimal)
+        reading = _reading(kept, encoding, delimiter, decimal, thousands or "")
         table = stack.enter_context(opened_table(kept, reading, name=name_of(file)))
         reader = SpendReader(table, form)
         leads = stack.enter_context(target(session, dry_run=dry_run))
@@ -123,14 +123,17 @@ def spend(
     finish(session, report, max_refused, "rows", dry_run=dry_run)
 
 
-def _reading(file: Path, encoding: str, delimiter: str | None, decimal: str) -> Reading:
+def _reading(
+    file: Path, encoding: str, delimiter: str | None, decimal: str, thousands: str
+) -> Reading:
     from pydantic import ValidationError
 
     from leadflow.domain.validation import one_sentence
     from leadflow_commands.importing.mapping import Reading
     from leadflow_commands.importing.sniffing import likely_delimiter
 
-    given = {"encoding": encoding, "decimal": decimal, "delimiter": delimiter or ","}
+    given = {"encoding": encoding, "decimal": decimal, "thousands": thousands}
+    given |= {"delimiter": delimiter} if delimiter is not None else {}
     try:
         reading = Reading.model_validate(given)
     except ValidationError as error:

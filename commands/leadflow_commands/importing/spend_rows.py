@@ -223,9 +223,9 @@ class SpendReader:
     def _minor(self, currency: str) -> int:
         text = self._needed("amount")
         column = self._column("amount")
-        plain = text.replace(self._form.thousands, "") if self._form.thousands else text
-        if self._decimal == "," and "." not in plain:
-            plain = plain.replace(",", ".")
+        plain = _without_thousands(text, self._form.thousands, self._decimal)
+        if self._decimal == ",":
+            plain = "" if "." in plain else plain.replace(",", ".")
         if not _NUMBER.fullmatch(plain):
             raise SpendRefused(
                 f"{column}: {text!r} is no number with the decimal mark {self._decimal!r}"
@@ -236,6 +236,16 @@ class SpendReader:
         if abs(minor) > 10**15:
             raise SpendRefused(f"{column}: {text!r} is more than any amount")
         return int(minor)
+
+
+def _without_thousands(text: str, mark: str, decimal: str) -> str:
+    """The number without its marks, where they are three digits apart; else as it is.
+
+    `12.50` must not become 1250 because the thousands are said to be parted by points.
+    """
+    whole, found, fraction = text.partition(decimal)
+    grouped = re.fullmatch(rf"[+-]?\d{{1,3}}({re.escape(mark)}\d{{3}})+", whole) if mark else None
+    return whole.replace(mark, "") + found + fraction if grouped else text
 
 
 def _normal(column: str) -> str:

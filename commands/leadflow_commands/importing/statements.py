@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from leadflow.domain import events
 from leadflow.domain.values import TimeBasis
 
 
@@ -33,6 +34,14 @@ class Statement:
     """Whether the lead must be known already."""
     revised: Callable[[int], UUID] | None = None
     """The id of what is said anew in its place; None where nothing may be."""
+
+
+MAY_BE_SAID_ANEW: Final = frozenset({events.Enriched.topic})
+
+
+def may_follow(statement: Statement) -> bool:
+    """Whether what is said anew in a statement's place is recorded as its next revision."""
+    return statement.topic in MAY_BE_SAID_ANEW and statement.revised is not None
 
 
 class Entry(NamedTuple):

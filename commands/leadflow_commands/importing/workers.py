@@ -12,7 +12,9 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final, NamedTuple, Protocol
 
 from leadflow.domain.policy import Policy
@@ -29,7 +31,7 @@ WORTH_IT: Final = 4_000
 """Entries from which processes of their own are worth their start."""
 _MOST_WORKERS: Final = 3
 """More than one process can record the work of."""
-_AHEAD_PER_WORKER: Final = 3
+_AHEAD_PER_WORKER: Final = 5
 """Batches that may be drafted before they are needed; bounds the memory."""
 
 
@@ -64,7 +66,8 @@ class Work:
     """Without it, as in a rehearsal, personal data is left out and no keys are made."""
 
 
-Draft = Callable[[Iterable[Some]], Iterator[tuple[Some, list[Drafted | Refusal]]]]
+Drafts = list[Drafted | Refusal]
+Draft = Callable[[Iterable[Some]], Iterator[tuple[Some, Drafts]]]
 """Drafts batches; they come in the order given."""
 Drafting = Callable[[Work], AbstractContextManager[Draft]]
 
@@ -83,11 +86,15 @@ class Here:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Drafts in processes of their own, which know the store's key and write nothing."""
+    """Drafts in processes of their own, and here while there is nothing to record.
+
+    The others know the store's key and write nothing.
+    """
 
     url: str
     key_file: Path | None
     count: int
+    keys: Keys
 
     @contextmanager
     def __call__(self, work: Work) -> Generator[Draft]:
@@ -98,10 +105,10 @@ class Workers:
             initializer=_begin,
             initargs=(self.url, self.key_file, work),
         )
-        ahead = self.count * _AHEAD_PER_WORKER
+        queue = _Queue(executor, _Desk(work, self.keys), self.count * _AHEAD_PER_WORKER)
         try:
             with rare_collections():
-                yield lambda batches: _in_order(executor, batches, ahead)
+                yield queue.drafted
         except BrokenProcessPool as error:
             raise WorkerDied(
                 "a process that prepared the import was ended from outside",
@@ -117,7 +124,7 @@ def drafting_for(store: Store, url: str, key_file: Path | None, entries: int | N
     few = entries is not None and entries < WORTH_IT
     if few or cores < 2 or ":memory:" in store.url:
         return Here(store.keys)
-    return Workers(url, key_file, min(cores, _MOST_WORKERS))
+    return Workers(url, key_file, min(cores - 1, _MOST_WORKERS), store.keys)
 
 
 class _Desk:
@@ -129,27 +136,48 @@ class _Desk:
             keys, work.policy, score=work.score, queue=work.queue, seal=work.seal
         )
 
-    def draft(self, some: Some) -> list[Drafted | Refusal]:
+    def draft(self, some: Some) -> Drafts:
         return self._drafter.draft(self._readers[some.source], some.raw)
 
 
-def _in_order(
-    executor: ProcessPoolExecutor, batches: Iterable[Some], ahead: int
-) -> Iterator[tuple[Some, list[Drafted | Refusal]]]:
-    waiting: deque[tuple[Some, Future[list[Drafted | Refusal]]]] = deque()
-    for some in batches:
-        waiting.append((some, executor.submit(_draft, some)))
-        if len(waiting) >= ahead:
-            yield _settled(waiting.popleft())
-    while waiting:
-        yield _settled(waiting.popleft())
+@dataclass(slots=True)
+class _Waiting:
+    some: Some
+    future: Future[Drafts]
+    drafts: Drafts | None = None
+    """Where they were made here."""
 
 
-def _settled(
-    waiting: tuple[Some, Future[list[Drafted | Refusal]]],
-) -> tuple[Some, list[Drafted | Refusal]]:
-    some, future = waiting
-    return some, future.result()
+@dataclass(frozen=True, slots=True)
+class _Queue:
+    """Batches on their way through the workers, in order, a bounded number at a time."""
+
+    executor: ProcessPoolExecutor
+    desk: _Desk
+    ahead: int
+
+    def drafted(self, batches: Iterable[Some]) -> Iterator[tuple[Some, Drafts]]:
+        waiting: deque[_Waiting] = deque()
+        for some in batches:
+            waiting.append(_Waiting(some, self.executor.submit(_draft, some)))
+            if len(waiting) >= self.ahead:
+                yield self._first(waiting)
+        while waiting:
+            yield self._first(waiting)
+
+    def _first(self, waiting: deque[_Waiting]) -> tuple[Some, Drafts]:
+        """The first batch; while it is not there, later ones are drafted here."""
+        first = waiting.popleft()
+        while first.drafts is None and not first.future.done() and self._help(first, waiting):
+            pass
+        return first.some, first.future.result() if first.drafts is None else first.drafts
+
+    def _help(self, first: _Waiting, waiting: Iterable[_Waiting]) -> bool:
+        for batch in (first, *waiting):
+            if batch.drafts is None and batch.future.cancel():
+                batch.drafts = self.desk.draft(batch.some)
+                return True
+        return False
 
 
 _DESK: list[_Desk] = []
@@ -158,13 +186,22 @@ _DESK: list[_Desk] = []
 
 def _begin(url: str, key_file: Path | None, work: Work) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    Thread(target=_end_with_parent, daemon=True).start()
     with open_store(url, key_file=key_file, must_write=False) as store:
         _DESK.append(_Desk(work, store.keys))
     gc.freeze()
     gc.set_threshold(*RARELY)
 
 
-def _draft(some: Some) -> list[Drafted | Refusal]:
+def _end_with_parent() -> None:
+    """A parent that is killed cannot say so: without it there is nothing to draft for."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
+
+
+def _draft(some: Some) -> Drafts:
     return _DESK[0].draft(some)
 
 

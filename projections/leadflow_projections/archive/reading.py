@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from leadflow_projections.taking import Type
 
 _TRIES: Final = 5
-TOGETHER: Final = 4
+TOGETHER: Final = 12
 """Segments given at once: each statement takes its time to be planned."""
 _CHECKERS: Final = 2
 

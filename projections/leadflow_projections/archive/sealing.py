@@ -242,17 +242,19 @@ def sealed(
             yield chunk
             continue
         rows.append(chunk)
+        del chunk  # what was written is to be kept in memory by nobody
         reached = after + sum(part.num_rows for part in rows)
         if reached in {sealer.archive.line_above(after), stretch.upto}:
+            pieces: list[Manifest | pa.Table] = list(rows)
             try:
-                yield sealer.write(rows, after)
+                pieces = [sealer.write(rows, after)]
             except ArchiveError as error:
                 if failed is None:
                     raise
                 failed(error)
                 gave_up = True
-                yield from rows
             after, rows = reached, []
+            yield from pieces
 
 
 def halves(archive: Archive, batches: Iterable[pa.RecordBatch], after: int) -> Iterator[pa.Table]:

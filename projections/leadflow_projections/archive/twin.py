@@ -17,10 +17,10 @@ from leadflow_projections.archive.manifest import (
 )
 from leadflow_projections.errors import ArchiveDamaged, ArchiveError, ArchiveForeign
 
-SEGMENT_EVENTS: Final = 245_760
+SEGMENT_EVENTS: Final = 122_880
 """The events of a full segment: the log's positions are divided evenly, only the last is short.
 
-Large enough that a log of a thousand million events has a few thousand files, small enough
+Large enough that a log of a thousand million events has eight thousand files, small enough
 to be held in memory while it is written.
 """
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
-ROW_GROUP: Final = 122_880
+ROW_GROUP: Final = 61_440
+"""Rows that the engine gathers before it writes them: half of a full segment."""
 _LEVEL: Final = 1
 """Of zstd: higher ones took longer and made the files hardly smaller."""
 _DICTIONARY: Final = 1_000

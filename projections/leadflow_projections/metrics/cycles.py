@@ -13,7 +13,7 @@ from leadflow.domain.stages import EXITS, STEPS, Stage
 from leadflow_projections.sql import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from duckdb import DuckDBPyConnection
 
@@ -34,29 +34,45 @@ FIELDS: Final = (*TOUCH_FIELDS, *LEAD_FIELDS, *LASTING_FIELDS, *CYCLE_FIELDS)
 """What figures of every log can be grouped and filtered by."""
 
 
+def needed(asked: Collection[str]) -> tuple[str, ...]:
+    """The fields of every log that must be read to give those that are asked for.
+
+    Whether a cycle has a touch of its own is told by all that a touch says.
+    """
+    touches = TOUCH_FIELDS if not set(TOUCH_FIELDS).isdisjoint(asked) else ()
+    return (*touches, *(name for name in FIELDS if name in asked and name not in TOUCH_FIELDS))
+
+
 def make_cycles(
-    connection: DuckDBPyConnection, *, zone: str = "UTC", named: Mapping[str, str] | None = None
+    connection: DuckDBPyConnection,
+    *,
+    zone: str = "UTC",
+    named: Mapping[str, str] | None = None,
+    fields: Collection[str] = FIELDS,
 ) -> None:
     """Make the table `cycles` from the table `conversion`.
 
     Columns: lead_id, cycle, began_at and its basis, `<stage>_at` and `<stage>_basis` of
-    each stage, last_stage, the fields that every log has, and those `named`: a column's
-    name here, and the SQL of its value over `conversion`.
+    each stage, last_stage, those of the fields of every log that are given (see `needed`),
+    and those `named`: a column's name here, and the SQL of its value over `conversion`.
     """
     instants = [f"{_instant(s, zone)} AS {s}_at, {s}_basis" for s in ("began", *STAGE_NAMES)]
     own_touch = f"coalesce({', '.join(TOUCH_FIELDS)})"
     touches = [
         f"CASE WHEN {own_touch} IS NULL THEN {_of_first_cycle(f)} ELSE {f} END AS {f}"
         for f in TOUCH_FIELDS
+        if f in fields
     ]
-    said_once = [f"coalesce({f}, {_of_first_cycle(f)}) AS {f}" for f in LEAD_FIELDS]
+    said_once = [f"coalesce({f}, {_of_first_cycle(f)}) AS {f}" for f in LEAD_FIELDS if f in fields]
     lasting = [
         f"last_value({f} IGNORE NULLS) OVER (PARTITION BY lead_id ORDER BY cycle) AS {f}"
         for f in LASTING_FIELDS
+        if f in fields
     ]
     further = [f"{sql} AS {quoted(name)}" for name, sql in (named or {}).items()]
-    fields = [*touches, *said_once, *lasting, *further]
-    columns = ["lead_id", *CYCLE_FIELDS, "last_stage", *instants, *fields]
+    own = [f for f in CYCLE_FIELDS if f in fields and f != "cycle"]
+    values = [*own, *touches, *said_once, *lasting, *further]
+    columns = ["lead_id", "cycle", "last_stage", *instants, *values]
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE cycles AS SELECT {', '.join(columns)} FROM conversion",
         {} if zone == "UTC" else {"zone": zone},

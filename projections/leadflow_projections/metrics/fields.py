@@ -17,7 +17,7 @@ from leadflow_projections.metrics.cycles import FIELDS, STAGE_NAMES
 from leadflow_projections.sql import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from duckdb import DuckDBPyConnection
 
@@ -31,7 +31,6 @@ _READ: Final = (
     *CONVERSION_TABLE.shown["began"],
     *STAGE_NAMES,
     "last_stage",
-    *(name for name in FIELDS if name not in CONVERSION_TABLE.key),
     "merged_into",
 )
 
@@ -68,13 +67,18 @@ def wanted(names: Sequence[str]) -> list[Wanted]:
     return found
 
 
-def table_with(fields: Sequence[Wanted]) -> Table:
+def table_with(fields: Sequence[Wanted], own: Collection[str] = FIELDS) -> Table:
     """The conversion table as metrics need it: with a column for all that the names may mean.
 
-    Such a value is the lead's last, whichever cycle it was recorded in. Columns that no
-    metric reads are left out, so that they are not decoded.
+    Such a value is the lead's last, whichever cycle it was recorded in. Columns that the
+    metric does not read are left out, so that they are not decoded.
+
+    Args:
+        fields: what is asked for by the leads' own names.
+        own: the fields of every log that are read.
     """
-    columns = {name: CONVERSION_TABLE.columns[name] for name in _READ}
+    read = [*_READ, *(name for name in own if name not in CONVERSION_TABLE.key)]
+    columns = {name: CONVERSION_TABLE.columns[name] for name in read}
     for field in fields:
         for name in field.columns:
             prefix = DIMENSION if name.startswith(DIMENSION) else ENRICHED

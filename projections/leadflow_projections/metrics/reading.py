@@ -11,7 +11,7 @@ from leadflow_projections.engine import open_engine
 from leadflow_projections.event_sql import literal
 from leadflow_projections.folding import fold_log
 from leadflow_projections.log_reader import open_log
-from leadflow_projections.metrics.cycles import FIELDS, make_cycles
+from leadflow_projections.metrics.cycles import FIELDS, make_cycles, needed
 from leadflow_projections.metrics.fields import (
     DIMENSION,
     ENRICHED,
@@ -26,7 +26,7 @@ from leadflow_projections.metrics.selection import Reading, Selection
 from leadflow_projections.moments import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Collection, Generator, Sequence
     from datetime import datetime
 
     from duckdb import DuckDBPyConnection
@@ -62,7 +62,8 @@ def read_funnel(
         UnknownField: when the selection names a field that no lead has.
     """
     selection = selection or Selection()
-    with _cycles(log, selection, as_of, known_at) as (connection, reading):
+    own = needed(selection.fields)
+    with _cycles(log, selection, as_of, known_at, own) as (connection, reading):
         return compute_funnel(
             connection, reading, selection, steps=steps, strict=strict, list_leads=list_leads
         )
@@ -78,20 +79,24 @@ def read_durations(
 ) -> Durations:
     """Lead time and time to handover; the arguments are those of `read_funnel`."""
     selection = selection or Selection()
-    with _cycles(log, selection, as_of, known_at) as (connection, reading):
+    with _cycles(log, selection, as_of, known_at, FIELDS) as (connection, reading):
         return compute_durations(connection, reading, selection, list_leads=list_leads)
 
 
 @contextmanager
 def _cycles(
-    log: Store | Archive, selection: Selection, as_of: datetime | None, known_at: datetime | None
+    log: Store | Archive,
+    selection: Selection,
+    as_of: datetime | None,
+    known_at: datetime | None,
+    own: Collection[str],
 ) -> Generator[tuple[DuckDBPyConnection, Reading]]:
     fields = wanted(selection.fields)
     with open_engine() as connection:
         folded = fold_log(
             connection,
             log,
-            [table_with(fields)],
+            [table_with(fields, own)],
             as_of=as_of,
             known_at=known_at,
             by_person=True,
@@ -102,7 +107,7 @@ def _cycles(
         except UnknownField as unknown:
             known = [*FIELDS, *_own_fields(connection, log)]
             raise UnknownField(unknown.field, known) from None
-        make_cycles(connection, zone=selection.zone, named=named)
+        make_cycles(connection, zone=selection.zone, named=named, fields=own)
         reading = Reading(
             position=folded.position,
             moment=as_of or known_at or _present(log),

@@ -214,7 +214,17 @@ def test_standard_input(leadflow: Run) -> None:
     assert (ran.code, ran.json["accepted"]) == (0, 3)
 
 
+@pytest.mark.parametrize("amount", ["12.50", "1.23", "1.2345,5", "12.34.567", "1,234.5", ".500"])
+def test_marks_of_thousands_must_be_three_digits_apart(leadflow: Run, amount: str) -> None:
+    content = f"source;month;cost;currency\nevents;2026-03;{amount};EUR\n"
+    ran = spend(leadflow, content, "--decimal", ",", "--thousands", ".")
+
+    assert ran.json["refused"] == 1, spends("events")
+    assert "is no number with the decimal mark ','" in ran.json["refusals"][0]["reason"]
+
+
 def test_wrong_usage(leadflow: Run) -> None:
+    assert spend(leadflow, FILE, "--decimal", ",", "--thousands", ",").code == 2
     assert spend(leadflow, FILE, "--encoding", "utf-9").code == 2
     assert spend(leadflow, FILE, "--column", "amont=x").code == 2
     assert "did you mean amount?" in spend(leadflow, FILE, "--column", "amont=x").error["message"]

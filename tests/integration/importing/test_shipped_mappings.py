@@ -382,3 +382,29 @@ def test_the_mappings_are_listed_and_printed(leadflow: Run) -> None:
     assert leadflow("import", "mappings", "olist_leads", "--example").code == 1
     assert leadflow("import", "mappings", "--example").code == 2
     assert "did you mean event-rows?" in leadflow("import", "mappings", "event-row").err
+
+
+def test_a_later_export_of_opportunities_adds_what_happened_since(leadflow: Run) -> None:
+    imported(leadflow, "crm-opportunities")
+    later = (
+        (shipped_example("crm-opportunities") or "")
+        .replace("Engaging,2026-02-02,,", "Won,2026-02-02,2026-04-01,900")
+        .replace(
+            "OPP-04,Linus Sales,Basic,,Prospecting,,,",
+            "OPP-04,Linus Sales,Basic,,Engaging,2026-04-02,,",
+        )
+    )
+    Path("later.csv").write_text(later, "utf-8")
+
+    ran = leadflow("import", "csv", "later.csv", "--mapping", "crm-opportunities", "--json")
+
+    assert (ran.code, ran.json["accepted"], ran.json["unchanged"]) == (0, 2, 8), ran.err
+    assert (ran.json["events"], ran.json["leads"], ran.json["changed"]) == (4, 1, 0)
+    with Leadflow.open("sqlite:///leads.db") as leads:
+        found = histories(leads, ["crm:OPP-03", "crm:OPP-04"])
+    assert found["crm:OPP-03"][3:] == ["purchased 2026-04-01 day 90000 USD"]
+    assert found["crm:OPP-04"] == [
+        "captured 2026-04-02 day",
+        "enriched 2026-04-02 day product=Basic",
+        "handed_over 2026-04-02 day Linus Sales",
+    ]

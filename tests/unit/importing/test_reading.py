@@ -139,8 +139,9 @@ def test_an_encoding_without_its_mark(tmp_path: Path) -> None:
     assert rows("id,day\n1,b\n".encode("utf-16"), tmp_path, reading) == [(2, ["1", "b"])]
 
 
-def test_a_quote_that_runs_on_for_ever_is_told_where_it_opened(tmp_path: Path) -> None:
-    content = 'id,day\n0,a\n1,"a\n' + "2,b\n" * 400_000
+@pytest.mark.parametrize("rows", [3, 100_000, 400_000])
+def test_a_quote_that_runs_on_for_ever_is_told_where_it_opened(tmp_path: Path, rows: int) -> None:
+    content = 'id,day\n0,a\n1,"a\n' + "2,bbbbbbbbbbb\n" * rows
 
     assert "line 3, column 3: a quote opens there and never closes" in refused(content, tmp_path)
 
