@@ -49,9 +49,18 @@ class CommandReused(LeadflowError):
 
 
 class Conflict(LeadflowError):
-    """Another writer was first; the command was tried again and lost each time."""
+    """Another writer was first; the command was tried again and lost each time.
+
+    `lead_id` says with whose events, where that is known.
+    """
 
     code = "conflict"
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, lead_id: UUID | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.lead_id = lead_id
 
 
 class LeadNotFound(LeadflowError):

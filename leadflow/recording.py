@@ -32,6 +32,8 @@ from leadflow.persistence.store import Append, CommandRow, NewCommand, Store
 from leadflow.unit_of_work import PolicyReader, UnitOfWork
 
 _ATTEMPTS = 20
+_CONFLICTS_ONE_BY_ONE = 3
+"""With more of them in one batch, all its leads are read again and not each by itself."""
 
 
 class Given(TypedDict, total=False):
@@ -132,6 +134,7 @@ class Recorder:
                 return attempt.run()
             except (Conflict, ConnectionLost) as error:
                 failure = error.message
+                attempt.forget(error)
         raise Conflict(
             f"given up after {_ATTEMPTS} attempts: {failure}",
             hint="send the same command id again: it is recorded once, whatever happened",
@@ -159,6 +162,18 @@ class _Attempt:
         self.intake: Intake | None = None
         self.sent: list[Outcome] | None = None
         """What the last append held, whose acknowledgement may have been lost."""
+        self._read: dict[UUID, list[e.LogEvent]] = {}
+        """The leads' events as they were read, for the next attempt."""
+        self._conflicts = 0
+
+    def forget(self, error: LeadflowError) -> None:
+        """Read again what an attempt has failed by: one lead, or, in doubt, all of them."""
+        self._conflicts += 1
+        lead_id = error.lead_id if isinstance(error, Conflict) else None
+        if lead_id is None or self._conflicts > _CONFLICTS_ONE_BY_ONE:
+            self._read.clear()
+        else:
+            self._read.pop(lead_id, None)
 
     def run(self) -> list[Outcome]:
         ids = {op.command_id for op in self.operations if op.command_id is not None}
@@ -169,7 +184,7 @@ class _Attempt:
         if self.unit_id in known:
             return [self._repeated(op, unit, known) for op in self.operations]
         if len(self.operations) > 1:
-            unit.prefetch(ref for op in self.operations for ref in op.leads)
+            unit.prefetch((ref for op in self.operations for ref in op.leads), self._read)
         if self.intake is not None:
             self.intake.begin(unit)
         commands: list[NewCommand] = []

@@ -59,14 +59,19 @@ class UnitOfWork:
     def __post_init__(self) -> None:
         self.now = self.store.now()
 
-    def prefetch(self, refs: Iterable[LeadRef]) -> None:
-        """Read all these leads in a few queries instead of one each."""
+    def prefetch(self, refs: Iterable[LeadRef], read: dict[UUID, list[e.LogEvent]]) -> None:
+        """Read all these leads in a few queries instead of one each.
+
+        `read` holds the events that an earlier attempt has read, and takes those read now.
+        """
         self.resolved = self.names.resolve_many(refs)
         ids = set(self.resolved.values()) - self.leads.keys()
-        for lead_id, stored in self.store.load_many(ids).items():
-            self.leads[lead_id] = self._replay(lead_id, stored)
-        for lead_id in ids - self.leads.keys():
-            self.leads[lead_id] = Lead.unknown(lead_id)
+        missing = ids - read.keys()
+        found = self.store.load_many(missing) if missing else {}
+        read |= {lead_id: found.get(lead_id, []) for lead_id in missing}
+        for lead_id in ids:
+            stored = read[lead_id]
+            self.leads[lead_id] = self._replay(lead_id, stored) if stored else Lead.unknown(lead_id)
 
     def lead(self, ref: LeadRef, *, follow_merges: bool = True) -> Lead:
         """The lead as it stands with this unit's events, or the one it was merged into."""

@@ -188,9 +188,9 @@ def retry(session: Session, /, names: tuple[str, ...], wanted: tuple[str, ...]) 
                 f"{each.build.projection} {each.build.version}.{each.build.build}: "
                 f"{each.stream} still waits with {each.left:,}: {each.reason}"
             )
+        taken = "1 event was" if replayed == 1 else f"{replayed:,} events were"
         session.output.line(
-            f"{replayed:,} events were taken in; leads that are back: {len(back):,}, that still "
-            f"wait: {len(still):,}."
+            f"{taken} taken in; leads that are back: {len(back):,}, that still wait: {len(still):,}."
             if done
             else "Nothing is parked."
         )

@@ -42,7 +42,7 @@ class Progress:
         self._began = self._said = time.monotonic()
         if self._mode == "bar":
             self._bar = _bar(self._color)
-            self._task = self._bar.add_task(self.label, total=self.total)
+            self._task = self._bar.add_task(self.label, total=self.total, rate="")
             self._bar.start()
         return self
 
@@ -76,14 +76,17 @@ class Progress:
         self._says, self._facts = says, facts or {}
         if self._bar is not None and self._task is not None:
             label = f"{self.label}: {says}" if says else self.label
-            self._bar.update(self._task, completed=done, total=self.total, description=label)
+            rate = f"{self._rate(time.monotonic()):,}/s"
+            self._bar.update(
+                self._task, completed=done, total=self.total, description=label, rate=rate
+            )
         elif self._mode in ("plain", "json") and time.monotonic() - self._said >= EVERY_SECONDS:
             self._said = time.monotonic()
             self._say()
 
     def _say(self) -> None:
-        seconds = self._said - self._began
-        rate = round(self.done / seconds) if seconds > 0 else 0
+        rate = self._rate(self._said)
+        left = round((self.total - self.done) / rate) if self.total and rate else None
         if self._mode == "json":
             from leadflow_commands.output import as_json
 
@@ -92,13 +95,20 @@ class Progress:
                 "done": self.done,
                 "total": self.total,
                 "per_second": rate,
+                "seconds_left": left,
                 **self._facts,
             }
             click.echo(as_json({"progress": state}, indent=False), err=True)
             return
         share = f" of {self.total:,} ({self.done / self.total:.0%})" if self.total else ""
         says = f", {self._says}" if self._says else ""
-        click.echo(f"{self.label}: {self.done:,}{share}, {rate:,}/s{says}", err=True)
+        time_left = "" if left is None else f", {left // 60}:{left % 60:02d} left"
+        click.echo(f"{self.label}: {self.done:,}{share}, {rate:,}/s{time_left}{says}", err=True)
+
+    def _rate(self, moment: float) -> int:
+        """How much was done a second, so far."""
+        seconds = moment - self._began
+        return round(self.done / seconds) if seconds > 0 else 0
 
 
 def _bar(color: bool) -> Bar:
@@ -115,6 +125,7 @@ def _bar(color: bool) -> Bar:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
         console=Console(stderr=True, no_color=not color),
         transient=True,

@@ -266,7 +266,8 @@ def rollback(session: Session, /, names: tuple[str, ...], number: BuildNumber | 
     behind = {each.projection: each.lag_events for each in builds if each.lag_events}
     for name, events in behind.items():
         session.output.note(
-            f"{name} is {events:,} events behind the log; whoever runs it brings it up.",
+            f"{name} is {events:,} {'event' if events == 1 else 'events'} behind the log; "
+            "whoever runs it brings it up.",
             hint="where nobody does: `leadflow projections run --once`",
         )
 

@@ -51,6 +51,8 @@ LAG: Final = _Lag()
     examples="""
     leadflow projections status
     leadflow projections status --watch
+    # for node_exporter's textfile collector, where no runner serves it
+    leadflow projections status --prometheus
     # in a monitoring check: exit 3 where a read model is behind for longer
     leadflow projections status --fail-if-lag-over 5s --json
     """,
@@ -64,20 +66,34 @@ LAG: Final = _Lag()
     metavar="5s|N",
     help="Exit with 3 where a live build is further behind: a time, or a number of events.",
 )
+@click.option("--prometheus", is_flag=True, help="As Prometheus reads it, in its text format.")
 @pass_session
-def status(session: Session, /, *, watch: bool, limit: Mapping[str, float] | None) -> int:
+def status(
+    session: Session, /, *, watch: bool, limit: Mapping[str, float] | None, prometheus: bool
+) -> int:
     """Say how far each build is behind the log, who runs it, and its last error.
 
     A live build is *following*, *catching_up*, *stopped* (nobody runs it, or whoever did has
     given no sign of life for 15 s) or *failed*; a new one *building*, *catching_up*,
     *ready*, *stopped* or *failed*.
     """
+    if prometheus and (watch or session.json):
+        raise click.UsageError("--prometheus goes with neither --watch nor --json")
     with session.store() as store:
+        if prometheus:
+            return _export(session, store, limit)
         if watch:
             return _watch(session, store, limit)
         rows = _read(store)
         session.output.result(rows, lambda: _show(session, rows))
         return _judge(session, store, rows, limit)
+
+
+def _export(session: Session, store: Store, limit: Mapping[str, float] | None) -> int:
+    from leadflow_projections.exporting import as_text, projection_metrics
+
+    click.echo(as_text(lambda: projection_metrics(store)), nl=False)
+    return _judge(session, store, _read(store), limit)
 
 
 def _read(store: Store) -> list[dict[str, Any]]:
@@ -118,7 +134,7 @@ def _judge(
     )
     for row in behind:
         session.output.warn(
-            f"{row['projection']} is {row['lag_events']:,} events behind the log, for "
+            f"{row['projection']} is {_events(row['lag_events'])} behind the log, for "
             f"{duration(row['lag_seconds'])}; it is {row['state']}.",
             hint="`leadflow projections run` keeps it with the log",
         )
@@ -176,6 +192,10 @@ def _show(session: Session, rows: Sequence[Row]) -> None:
             for row in rows
         ],
     )
+
+
+def _events(number: int) -> str:
+    return f"{number:,} {'event' if number == 1 else 'events'}"
 
 
 def _left(row: Row) -> str:

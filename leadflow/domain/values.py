@@ -225,7 +225,8 @@ class ExternalId(Value):
         if not _EXTERNAL_ID.fullmatch(text):
             raise ValueError(f"{text!r} is no external id; write SYSTEM:ID, such as shop:4711")
         system, _, external = text.partition(":")
-        return cls(system=system, id=external)
+        # The pattern has checked all that the model checks.
+        return cls.model_construct(system=system, id=external)
 
     @field_validator("system")
     @classmethod

@@ -80,7 +80,7 @@ def published_schema() -> dict[str, Any]:
         "$schema": DIALECT,
         "$id": "urn:leadflow:published:1",
         "title": "published",
-        "description": "The attributes of a document that leadflow writes, beside those of its type.",
+        "description": "What leadflow writes into a document beside the attributes of its type.",
         "type": "object",
         "required": [
             *("specversion", "id", "source", "type", "subject", "time", "datacontenttype"),

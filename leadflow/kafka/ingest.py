@@ -6,11 +6,13 @@ for the database, and a slow one never gets this worker thrown out.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Final
@@ -89,7 +91,7 @@ def run(
         KafkaError: the broker cannot be reached, or does not allow it.
         StoreError: the store cannot be used.
     """
-    with only_worker(leads.store):
+    with only_worker(leads.store), _fewer_collections():
         watch = TopicWatch(connection, options.topic)
         try:
             with kafka_errors(f"topic {options.topic}"):
@@ -103,6 +105,20 @@ def run(
             return worker.run(stopped)
         finally:
             watch.close()
+
+
+@contextmanager
+def _fewer_collections() -> Generator[None]:
+    """Collect garbage less often: what a batch makes lives until its end, and then is gone.
+
+    At Python's own thresholds a quarter of the time goes into looking at it in vain.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 class _Ingest:

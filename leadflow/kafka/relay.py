@@ -29,7 +29,7 @@ from leadflow.kafka.errors import (
     kafka_errors,
     translated,
 )
-from leadflow.kafka.relay_documents import publisher
+from leadflow.kafka.relay_documents import partitioner, publisher
 from leadflow.kafka.relay_topics import (
     Reached,
     RelayMismatch,
@@ -263,11 +263,20 @@ class Relay:
     ) -> tuple[list[Sending], int]:
         until = time.monotonic() + self._limits.seconds
         topic, publish, send = self._topics.events, self._publish, producer.send
+        partition_of = partitioner(len(producer.partitions_for(topic)))
         sent: list[Sending] = []
         while True:
             for event in page:
                 published = publish(event)
-                sent.append(send(topic, published.value, published.key, published.headers))
+                sent.append(
+                    send(
+                        topic,
+                        published.value,
+                        published.key,
+                        published.headers,
+                        partition=partition_of(published.key),
+                    )
+                )
             last = page[-1].position
             self._progress(last, target or last)
             room = self._limits.events - len(sent)

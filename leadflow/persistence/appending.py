@@ -186,4 +186,12 @@ def conflict(lead_id: object, version: object) -> Conflict:
     return Conflict(
         f"lead {lead_id} has an event of version {version} already: another writer was first",
         hint="Read the lead again and decide anew.",
+        lead_id=_as_id(lead_id),
     )
+
+
+def _as_id(lead_id: object) -> UUID | None:
+    try:
+        return lead_id if isinstance(lead_id, UUID) else UUID(str(lead_id))
+    except ValueError:
+        return None

@@ -113,7 +113,9 @@ class Build:
     @property
     def rate(self) -> int:
         """Events per second, as its runners last measured."""
-        rates = {each.runner and each.runner.token: each.rate for each in self.checkpoints}
+        rates: dict[str | None, int] = {
+            each.runner.token if each.runner else None: each.rate for each in self.checkpoints
+        }
         return sum(rates.values())
 
     @property

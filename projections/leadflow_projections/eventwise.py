@@ -151,7 +151,7 @@ def _reader(value: Value) -> Read:
         places = {word: place for place, word in enumerate(value.levels)}
         return lambda event: places.get(at(event))
     if value.member is not None:
-        return lambda event: _text((at(event) or {}).get(value.member))
+        return lambda event: _text(_fields(at(event)).get(value.member))
     if value.money:
         return lambda event: _amount(at(event))
     typed = _AS[value.type]
@@ -163,8 +163,13 @@ def _reader(value: Value) -> Read:
     return read
 
 
+def _fields(value: Any) -> dict[str | None, Any]:
+    """An object of the state; none where there is something else."""
+    return cast("dict[str | None, Any]", value) if isinstance(value, dict) else {}
+
+
 def _amount(value: Any) -> str:
-    money = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    money = _fields(value)
     minor, currency = money.get("minor"), money.get("currency")
     return "?" if minor is None or currency is None else f"{minor} {currency}"
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 DAY_US: Final = 86_400_000_000
 
-CHUNK_ROWS: Final = 92_160
+CHUNK_ROWS: Final = 76_800
 """Events folded at once: more take more memory, fewer more planning."""
 
 
@@ -265,7 +265,7 @@ class Fold:
     def slices(self, table: Table) -> list[str | None]:
         """Which parts of a table's rows can be made one after the other, in order of their keys."""
         group = self._group_of[table.name]
-        return slices(self._connection, self._partials(group, "true"), self._room.partial_rows // 2)
+        return slices(self._connection, self._partials(group, "true"), self._room.partial_rows // 4)
 
     def rows_of(
         self, table: Table, *, within: str | None = None, and_rows: str | None = None

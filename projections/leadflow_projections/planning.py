@@ -90,6 +90,8 @@ def plan_rebuild(
     ):
         fold = Fold(engine, tables)
         events.fold_into(fold, tell=lambda count: told.append((count, time.monotonic())))
+        # Of segments that are read at once nothing may be told meanwhile.
+        told = told or [(fold.events, time.monotonic())]
         fold.finish()
         widths = {table.name: _row_bytes(engine, table) for table in tables}
     rate, starting = _rate(told, begun)
@@ -125,11 +127,9 @@ def plan_rebuild(
 
 def _rate(told: Sequence[tuple[int, float]], begun: float) -> tuple[float, float]:
     """Events per second once it runs, and the seconds until it does."""
-    if not told:
-        return 1.0, time.monotonic() - begun
     if len(told) == 1:
         [(count, ended)] = told
-        return count / max(ended - begun, 1e-6), 0.0
+        return max(1.0, count / max(ended - begun, 1e-6)), 0.0
     (first, first_at), (last, last_at) = told[0], told[-1]
     rate = (last - first) / max(last_at - first_at, 1e-6)
     return rate, max(0.0, first_at - begun - first / rate)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from leadflow.errors import LeadflowError, StoreError
+from leadflow.errors import LeadflowError, StoreError, StoreFull
 from leadflow_projections.building import Progress, Telling, cancelled, catch_up, write_builds
 from leadflow_projections.checkpoint_tables import lock_sharing, make_tables
 from leadflow_projections.checkpoints import (
@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from leadflow_projections.differing import Diff
 
 __all__ = ["Progress", "Rebuilt", "Wish", "rebuild_projections"]
+
+
+_FULL: Final = ("No space left on device", "database or disk is full")
+"""How the system and the databases say it, through whichever library and process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +299,14 @@ def _give_up(
 def _explained(
     store: Store, followed: Sequence[Followed], error: BaseException
 ) -> StoreError | None:
-    """Being fenced off by nobody else means that the build was cancelled."""
+    """What a failure comes from, where it says so less clearly itself."""
+    if isinstance(error, StoreFull) or any(words in str(error) for words in _FULL):
+        return StoreFull(
+            "there is no room left for the new builds; readers have what they had",
+            hint="Make room (`leadflow projections drop` frees that of previous builds), then "
+            "`leadflow projections rebuild` goes on where this one stopped.",
+        )
+    # Being fenced off by nobody else means that the build was cancelled.
     if isinstance(error, StoreError):
         with suppress(StoreError):
             present = {build.key for build in all_builds(store)}

@@ -123,6 +123,8 @@ class _Running:
         self._progress = progress
         self._owner = Owner.new()
         self._held: list[Followed] = []
+        self._keys: dict[str, Key] = {}
+        """The build of each projection that was followed last."""
         self._said: set[str] = set()
         self._behind: tuple[float, int] | None = None
         """When it fell behind, and where it was then."""
@@ -246,7 +248,8 @@ class _Running:
         if _shape(builds) == _shape([each.build for each in self._held]):
             return False
         for build in builds:
-            if self._held and build.key not in {each.build.key for each in self._held}:
+            if self._keys.setdefault(build.projection, build.key) != build.key:
+                self._keys[build.projection] = build.key
                 self._say(
                     f"{build.projection} has another live build, "
                     f"{build.version}.{build.build}: following that one."

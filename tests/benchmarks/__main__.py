@@ -10,7 +10,15 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import importing, reading, rebuilding, recording, starting
+from tests.benchmarks import (
+    importing,
+    kafka_ingest,
+    reading,
+    rebuilding,
+    recording,
+    sealing,
+    starting,
+)
 from tests.benchmarks.figures import Figure, keep, show
 
 
@@ -24,7 +32,9 @@ def main() -> None:
         measures: dict[str, Callable[[], list[Figure]]] = {
             "Recording": lambda: recording.measure(folder, events),
             "Importing": lambda: importing.measure(folder),
-            "Rebuilding": lambda: rebuilding.measure(folder),
+            "Rebuilding": lambda: rebuilding.measure(folder, events),
+            "Sealing": lambda: sealing.measure(folder),
+            "Ingesting": lambda: kafka_ingest.measure(folder),
             "Reading": lambda: reading.measure(folder),
             "Starting": starting.measure,
         }

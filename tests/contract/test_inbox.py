@@ -233,12 +233,10 @@ def test_what_is_sealed_apart_opens_for_its_name_only(store: Store) -> None:
     sealed = store.keys.seal_apart(name, b"ada@example.org")
     assert b"ada" not in sealed
     assert store.keys.open_apart(name, sealed) == b"ada@example.org"
-    for wrong in (
-        lambda: store.keys.open_apart(uuid4(), sealed),
-        lambda: store.keys.open_apart(name, sealed[:-1]),
-    ):
-        with pytest.raises(ValueError, match="does not open"):
-            wrong()
+    with pytest.raises(ValueError, match="does not open"):
+        store.keys.open_apart(uuid4(), sealed)
+    with pytest.raises(ValueError, match="does not open"):
+        store.keys.open_apart(name, sealed[:-1])
 
 
 def test_a_migrated_store_has_the_tables_of_a_new_one(lasting_url: str) -> None:

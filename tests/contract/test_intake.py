@@ -312,3 +312,33 @@ def test_a_conflict_is_decided_anew_and_doubles_nothing(
     kinds = [x.kind for x in inbox.leads.history("shop:1") if isinstance(x, e.Engaged)]
     assert kinds == ["visit", "webinar"]
     assert count_held(store) == 1
+
+
+def test_a_conflict_on_one_lead_reads_that_lead_again(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"shop:{n}" for n in range(10)]
+    inbox.take(*(captured(name) for name in names))
+    store = inbox.leads.store
+    append, load_many, other = store.append, store.load_many, Leadflow(store)
+    interrupted: list[bool] = []
+    read: list[set[UUID]] = []
+
+    def slow(request: Any) -> Any:
+        if not interrupted:
+            interrupted.append(True)
+            other.engage("shop:3", "visit")
+        return append(request)
+
+    def counted(leads: Any) -> Any:
+        read.append(set(leads))
+        return load_many(leads)
+
+    monkeypatch.setattr(store, "append", slow)
+    monkeypatch.setattr(store, "load_many", counted)
+    assert (
+        inbox.take(*(fact("lead.engaged", name, kind="webinar") for name in names)).recorded == 10
+    )
+    assert [len(leads) for leads in read] == [10, 1]
+    assert read[1] == {inbox.leads.resolve("shop:3")}
+    assert len(inbox.topics("shop:3")) == 3

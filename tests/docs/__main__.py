@@ -17,15 +17,18 @@ import pytest
 from tests.docs.event_reference import event_reference
 from tests.docs.pages import DOCS, ROOT
 from tests.docs.test_examples import REWRITE
+from tests.docs.wire_reference import wire_files
 
 GENERATED: Final[dict[Path, Callable[[], str]]] = {
     DOCS / "reference" / "events.md": event_reference,
+    **wire_files(),
 }
 """Pages that are made from the code."""
 
 
 def main() -> int:
     for page, content in GENERATED.items():
+        page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(content(), "utf-8")
     pages = [Path(name).resolve().relative_to(ROOT).as_posix() for name in sys.argv[1:]]
     if not pages:

@@ -17,6 +17,7 @@ from typing import Final
 _MOMENT: Final = r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?"
 _VARYING: Final = (
     r"[0-9a-f]{64}",
+    r"Content [0-9a-f]{32}",
     r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}",
     r"[\d,.]+ events/s",
     r"[\d,.]+ [kMG]B",

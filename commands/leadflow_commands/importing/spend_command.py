@@ -29,8 +29,7 @@ FIELDS = (
     # columns source, campaign, period, kind, amount, currency: nothing else to say
     leadflow import spend SPEND.csv
     # an export with headers of its own, of one source, in one currency
-    leadflow import spend ADS.csv --column "amount=Cost" --set source=paid_search \\
-        --set currency=EUR
+    leadflow import spend ADS.csv --column amount=Costs --set source=social --set currency=EUR
     # as German spreadsheets write it
     leadflow import spend KOSTEN.csv --decimal , --thousands . --date-format %d.%m.%Y
     """,
@@ -60,7 +59,13 @@ FIELDS = (
     metavar="NAME=SOURCE",
     help="What the file calls a source, and what its leads have as their source.",
 )
-@click.option("--decimal", type=click.Choice([".", ","]), default=".", show_default=True)
+@click.option(
+    "--decimal",
+    type=click.Choice([".", ","]),
+    default=".",
+    show_default=True,
+    help="The decimal mark of amounts.",
+)
 @click.option(
     "--thousands",
     type=click.Choice([".", ",", "'", " "]),
@@ -78,7 +83,9 @@ FIELDS = (
     metavar="CHARACTER",
     help="What parts the fields; else the one that the header has most of.",
 )
-@click.option("--encoding", default="utf-8", show_default=True)
+@click.option(
+    "--encoding", default="utf-8", show_default=True, help="How the file's bytes are text."
+)
 @import_options
 @pass_session
 def spend(

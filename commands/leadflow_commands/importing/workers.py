@@ -31,7 +31,7 @@ WORTH_IT: Final = 4_000
 """Entries from which processes of their own are worth their start."""
 _MOST_WORKERS: Final = 3
 """More than one process can record the work of."""
-_AHEAD_PER_WORKER: Final = 5
+_AHEAD_PER_WORKER: Final = 4
 """Batches that may be drafted before they are needed; bounds the memory."""
 
 

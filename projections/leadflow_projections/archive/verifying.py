@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from leadflow.persistence.store import Store
 
-_NOTHING: Final = (0, 0, 0)
+_Digest = tuple[int, int, int]
+_NOTHING: Final[_Digest] = (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,52 +57,110 @@ def verify_twin(
         )
     check_chain(archive, survey.segments, StoreLog(store))
     differences = list(survey.doubts)
-    events = 0
     with open_engine() as engine:
-        for segment in survey.segments:
-            why = _difference(store, archive, segment, engine)
-            if why is not None:
-                differences.append(Doubt(segment.first, segment.name, why))
-            events += segment.events
-            if tell is not None:
-                tell(events)
+        comparison = _Comparison(store, archive, engine, tell)
+        for run in _runs(survey.segments):
+            differences += comparison.differences(run)
     return VerifiedTwin(
         segments=len(survey.segments) + len(survey.doubts) - len(differences),
-        events=events,
+        events=sum(segment.events for segment in survey.segments),
         differences=tuple(sorted(differences, key=lambda each: each.first)),
     )
 
 
-def _difference(
-    store: Store, archive: Archive, segment: Manifest, engine: DuckDBPyConnection
-) -> str | None:
-    """What is wrong with a segment; None where it holds exactly what the log has."""
-    try:
-        check_content(archive.folder, segment)
-    except Doubtful as why:
-        return str(why)
-    file = literal(str(archive.path(segment)))
-    sealed = _digest(engine, f"FROM read_parquet({file})")
-    try:
-        in_log = _NOTHING
-        for rows in _rows(store, archive, Stretch(segment.first - 1, segment.last)):
-            engine.register("rows", rows)
-            in_log = _sum(in_log, _digest(engine, write_select("rows")))
-            engine.unregister("rows")
-    except LogCorrupt as error:
-        return f"the log itself cannot be read there: {error.message}"
-    return None if sealed == in_log else "it does not hold the events that the log has"
+def _runs(segments: Sequence[Manifest]) -> Iterator[list[Manifest]]:
+    """Segments that follow each other without a gap: their events are read in one go."""
+    run: list[Manifest] = []
+    for segment in segments:
+        if run and run[-1].last + 1 != segment.first:
+            yield run
+            run = []
+        run.append(segment)
+    if run:
+        yield run
 
 
-def _rows(store: Store, archive: Archive, stretch: Stretch) -> Iterator[pa.Table]:
-    with (
-        StoreLog(store).open(*stretch) as batches,
-        ahead(halves(archive, batches, stretch.after)) as rows,
-    ):
-        yield from rows
+class _Comparison:
+    def __init__(
+        self,
+        store: Store,
+        archive: Archive,
+        engine: DuckDBPyConnection,
+        tell: Callable[[int], None] | None,
+    ) -> None:
+        self._store = store
+        self._archive = archive
+        self._engine = engine
+        self._tell = tell
+        self._compared = 0
+
+    def differences(self, run: Sequence[Manifest]) -> Iterator[Doubt]:
+        """What is wrong with segments that follow each other."""
+        in_log = self._in_log(run)
+        for segment in run:
+            why = self._difference(segment, in_log[segment.first])
+            if why is not None:
+                yield Doubt(segment.first, segment.name, why)
+
+    def _difference(self, segment: Manifest, in_log: _Digest | str) -> str | None:
+        """What is wrong with a segment; None where it holds exactly what the log has."""
+        try:
+            check_content(self._archive.folder, segment)
+        except Doubtful as why:
+            return str(why)
+        if isinstance(in_log, str):
+            return in_log
+        file = literal(str(self._archive.path(segment)))
+        sealed = _digest(self._engine, f"FROM read_parquet({file})")
+        return None if sealed == in_log else "it does not hold the events that the log has"
+
+    def _in_log(self, run: Sequence[Manifest]) -> dict[int, _Digest | str]:
+        """For each segment the digest of its events in the log, or why they cannot be read."""
+        found: dict[int, _Digest | str] = {}
+        after, upto = run[0].first - 1, run[-1].last
+        while after < upto:
+            try:
+                for stretch, rows in self._rows(Stretch(after, upto)):
+                    self._add(run, stretch, rows, found)
+                    after = stretch.upto
+            except LogCorrupt as error:
+                bad = next(each for each in run if each.last >= max(error.position, after + 1))
+                found[bad.first] = f"the log itself cannot be read there: {error.message}"
+                after = bad.last
+        return found
+
+    def _rows(self, stretch: Stretch) -> Iterator[tuple[Stretch, pa.Table]]:
+        after = stretch.after
+        with (
+            StoreLog(self._store).open(*stretch) as batches,
+            ahead(halves(self._archive, batches, after)) as chunks,
+        ):
+            for rows in chunks:
+                yield Stretch(after, after + rows.num_rows), rows
+                after += rows.num_rows
+                self._compared += rows.num_rows
+                if self._tell is not None:
+                    self._tell(self._compared)
+
+    def _add(
+        self,
+        run: Sequence[Manifest],
+        stretch: Stretch,
+        rows: pa.Table,
+        found: dict[int, _Digest | str],
+    ) -> None:
+        self._engine.register("rows", rows)
+        for segment in run:
+            if segment.last > stretch.after and segment.first <= stretch.upto:
+                events = f"position BETWEEN {segment.first} AND {segment.last}"
+                select = f"SELECT * FROM ({write_select('rows')}) WHERE {events}"
+                before = found.get(segment.first, _NOTHING)
+                assert not isinstance(before, str)
+                found[segment.first] = _sum(before, _digest(self._engine, select))
+        self._engine.unregister("rows")
 
 
-def _digest(engine: DuckDBPyConnection, select: str) -> tuple[int, int, int]:
+def _digest(engine: DuckDBPyConnection, select: str) -> _Digest:
     """A digest of rows that does not depend on their order, and adds up."""
     ((count, total, parity),) = engine.execute(
         "SELECT count(*), coalesce(sum(CAST(h AS HUGEINT)), 0), coalesce(bit_xor(h), 0) "
@@ -110,5 +169,5 @@ def _digest(engine: DuckDBPyConnection, select: str) -> tuple[int, int, int]:
     return int(count), int(total), int(parity)
 
 
-def _sum(one: tuple[int, int, int], other: tuple[int, int, int]) -> tuple[int, int, int]:
+def _sum(one: _Digest, other: _Digest) -> _Digest:
     return one[0] + other[0], one[1] + other[1], one[2] ^ other[2]

@@ -257,3 +257,21 @@ def test_segments_of_another_release_are_read_from_the_log_and_sealed_again(
     assert seal_all(store, SIZE).end == 3_200
     status = twin_status(store)
     assert (status.outdated, status.segments, status.leftovers) == (0, 4, ())
+
+
+def test_verify_goes_on_behind_an_event_of_the_log_that_cannot_be_read(tmp_path: Path) -> None:
+    with open_store(f"sqlite:///{tmp_path}/leads.db", create=True) as store:
+        record_many(store, 100)
+        seal_all(store, 100)
+        with store.transaction(write=True) as cursor:
+            cursor.execute("UPDATE stored_events SET state = ? WHERE position = 150", (b"{}",))
+            cursor.execute(
+                "UPDATE stored_events SET state ="
+                " CAST(replace(CAST(state AS TEXT), ?, ?) AS BLOB) WHERE position = 203",
+                ('"reason":"visit"', '"reason":"other"'),
+            )
+        found = verify_twin(store, twin_of(store, 100))
+    assert [each.name for each in found.differences] == ["101-200", "201-300"]
+    assert "the log itself cannot be read there" in found.differences[0].why
+    assert found.differences[1].why == "it does not hold the events that the log has"
+    assert found.segments == 2

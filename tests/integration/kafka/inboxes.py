@@ -8,12 +8,11 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
-
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from leadflow import Leadflow
 from leadflow.kafka.connection import Connection
@@ -22,6 +21,7 @@ from leadflow.kafka.intake import Taken, Terms
 from leadflow.persistence.inbox_tables import offsets
 from leadflow.persistence.store import Store
 
+kafka: Any = import_module("kafka")  # which has no types
 ROOT = Path(__file__).parents[3]
 PATIENCE = 60.0
 _ids = count()
@@ -56,8 +56,8 @@ class Topic:
     def __init__(self, brokers: str, name: str, *, partitions: int = 2) -> None:
         self.brokers, self.name, self.partitions = brokers, name, partitions
         self.connection = Connection(brokers)
-        self._admin = KafkaAdminClient(bootstrap_servers=brokers)
-        self._producer = KafkaProducer(
+        self._admin = kafka.KafkaAdminClient(bootstrap_servers=brokers)
+        self._producer = kafka.KafkaProducer(
             bootstrap_servers=brokers, acks="all", linger_ms=5, max_request_size=8_000_000
         )
         self.create()
@@ -117,12 +117,12 @@ class Topic:
 
     def letters(self, count: int) -> list[Any]:
         """So many records of the topic of dead letters."""
-        consumer = KafkaConsumer(
+        consumer = kafka.KafkaConsumer(
             bootstrap_servers=self.brokers,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=16_000_000,
         )
-        consumer.assign([TopicPartition(f"{self.name}.dlq", 0)])
+        consumer.assign([kafka.TopicPartition(f"{self.name}.dlq", 0)])
         found: list[Any] = []
         until = time.monotonic() + PATIENCE
         while len(found) < count and time.monotonic() < until:
@@ -132,9 +132,10 @@ class Topic:
 
     def committed(self, group: str) -> dict[int, int]:
         """What Kafka was told of the group's offsets."""
-        consumer = KafkaConsumer(bootstrap_servers=self.brokers, group_id=group)
+        consumer = kafka.KafkaConsumer(bootstrap_servers=self.brokers, group_id=group)
         found = {
-            n: consumer.committed(TopicPartition(self.name, n)) for n in range(self.partitions)
+            n: consumer.committed(kafka.TopicPartition(self.name, n))
+            for n in range(self.partitions)
         }
         consumer.close()
         return {n: offset for n, offset in found.items() if offset is not None}

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 from kafka.admin import KafkaAdminClient, NewTopic
@@ -17,8 +18,12 @@ from kafka.consumer import KafkaConsumer
 from kafka.partitioner.default import murmur2
 from kafka.structs import TopicPartition
 
+from leadflow import Leadflow
 from leadflow.domain import wire
+from leadflow.domain.events import LeadEvent
+from leadflow.persistence.inbox_tables import count_held
 from tests.docs.pages import DOCS
+from tests.integration.kafka.inboxes import Topic, captured, fact, until_true, visit
 from tests.postgres import cannot_run
 
 PAGE = (DOCS / "how-to" / "produce-to-kafka.md").read_text("utf-8")
@@ -114,3 +119,32 @@ def test_kcat_does_so_when_it_is_told_the_partitioner(kafka_broker: str, inbox: 
     assert all(by_murmur2(key) in found for key, found in where.items())
     split = [key for key, found in where.items() if len(set(found)) > 1]
     assert split, "librdkafka's own choice puts leads on two partitions, as the guide warns"
+
+
+def test_one_lead_by_two_partitioners_loses_its_order_and_nothing_else(
+    topic: Topic, url: str
+) -> None:
+    """A purchase and a visit by librdkafka's hash overtake the capture by Java's."""
+    topic.partitions = 2
+    lead = next(
+        name
+        for name in map("shop:{}".format, range(100))
+        if crc32(name.encode()) % 2 != (murmur2(name.encode()) & 0x7FFFFFFF) % 2
+    )
+    by_crc32 = crc32(lead.encode()) % 2
+    topic.send(
+        fact("lead.purchased", lead, order_id="R-1"), visit(lead, "later"), partition=by_crc32
+    )
+    first = topic.ingest(url)
+    assert (first.recorded, first.held, first.buried) == (0, 2, 0), "both wait for the capture"
+    topic.send(captured(lead), visit(lead, "first"))  # as kafka-python does it: murmur2
+    with topic.running(url), Leadflow.open(url) as leads:
+        until_true(lambda: leads.store.head().position == 5 and not count_held(leads.store))
+        history = leads.history(lead)
+        assert history[0].topic == "lead.captured"
+        assert sorted(x.topic for x in history[1:]) == [
+            "lead.engaged",
+            "lead.engaged",
+            "lead.purchased",
+        ], "nothing is lost and nothing twice"
+        assert not any(event.irregular for event in history if isinstance(event, LeadEvent))

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadflow.domain import events as e
-from leadflow.domain import wire
+from leadflow.domain import upcasters, wire
 from leadflow.domain.identity import message_id
 from leadflow.domain.stages import Stage
 from leadflow.domain.values import Money, Personal, SalesType, TimeBasis
@@ -263,3 +263,27 @@ def test_a_producer_that_is_no_uri_still_makes_a_source_that_is_one() -> None:
     event = purchased().model_copy(update={"producer": "the shop"})
 
     assert wire.encode(event)["source"] == "the%20shop"
+
+
+def test_an_older_version_is_upcast(monkeypatch: pytest.MonkeyPatch) -> None:
+    def renamed(document: upcasters.Document) -> None:
+        document["reason"] = document.pop("why")
+
+    monkeypatch.setattr(e.Lost, "schema_version", 2)
+    monkeypatch.setitem(upcasters._UPCASTERS, ("lead.lost", 1), renamed)
+    sent = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "crm",
+        "type": "lead.lost",
+        "subject": "shop:1",
+        "data": {"why": "price"},
+    }
+    for schema in ({}, {"dataschema": "urn:leadflow:lead.lost:1"}):
+        assert wire.decode({**sent, **schema}).fields == {"reason": "price"}
+    now = {**sent, "data": {"reason": "price"}, "dataschema": "urn:leadflow:lead.lost:2"}
+    assert wire.decode(now).fields == {"reason": "price"}
+    with pytest.raises(InvalidInput, match=r"is no version 1 of lead\.lost"):
+        wire.decode({**sent, "data": {"reason": "price"}})
+    with pytest.raises(InvalidInput, match=r"version 3 of lead\.lost is not known"):
+        wire.decode({**sent, "dataschema": "3"})
