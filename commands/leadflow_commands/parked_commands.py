@@ -189,11 +189,8 @@ def retry(session: Session, /, names: tuple[str, ...], wanted: tuple[str, ...]) 
                 f"{each.stream} still waits with {each.left:,}: {each.reason}"
             )
         taken = "1 event was" if replayed == 1 else f"{replayed:,} events were"
-        session.output.line(
-            f"{taken} taken in; leads that are back: {len(back):,}, that still wait: {len(still):,}."
-            if done
-            else "Nothing is parked."
-        )
+        told = f"{taken} taken in; leads that are back: {len(back):,}, that still wait: "
+        session.output.line(f"{told}{len(still):,}." if done else "Nothing is parked.")
 
     session.output.result(
         {

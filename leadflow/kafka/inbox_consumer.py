@@ -58,7 +58,7 @@ class InboxConsumer:
             session_timeout_ms=session,
             heartbeat_interval_ms=session // 4,
             max_partition_fetch_bytes=_FETCH_BYTES,
-            metadata_max_age_ms=30_000,
+            metadata_max_age_ms=5_000,
             reconnect_backoff_max_ms=_RECONNECT_MS,
             metrics_enabled=False,
         )

@@ -13,6 +13,8 @@ from pathlib import Path
 from tests.benchmarks import (
     importing,
     kafka_ingest,
+    kafka_relay,
+    latency,
     reading,
     rebuilding,
     recording,
@@ -35,6 +37,8 @@ def main() -> None:
             "Rebuilding": lambda: rebuilding.measure(folder, events),
             "Sealing": lambda: sealing.measure(folder),
             "Ingesting": lambda: kafka_ingest.measure(folder),
+            "Relaying": lambda: kafka_relay.measure(folder),
+            "Latency": lambda: latency.measure_both(folder),
             "Reading": lambda: reading.measure(folder),
             "Starting": starting.measure,
         }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from leadflow_projections.checkpoints import all_builds
 from tests.benchmarks.figures import Figure
 from tests.contract.making import captured, engaged
 from tests.integration.projections.many import record_many
+from tests.postgres import PostgresServer
 
 EVENTS = 300
 STEADY_PER_SECOND = 2_000
@@ -29,15 +31,19 @@ STEADY_SECONDS = 10
 BATCH = 20
 
 
-def measure_both(folder: Path, postgres: str) -> list[Figure]:
-    """On SQLite in a folder, and in an empty database of a PostgreSQL server."""
+def measure_both(folder: Path) -> list[Figure]:
+    """On SQLite in a folder, and on a PostgreSQL server of its own that waits for the disk."""
     sqlite = measure(f"sqlite:///{folder}/latency.db", "SQLite")
     os.environ["LEADFLOW_KEY_FILE"] = str(folder / "latency-postgres.key")
     os.environ["LEADFLOW_ARCHIVE"] = str(folder / "latency-postgres.archive")
-    try:
-        return sqlite + measure(postgres, "PostgreSQL")
-    finally:
-        del os.environ["LEADFLOW_KEY_FILE"], os.environ["LEADFLOW_ARCHIVE"]
+    with tempfile.TemporaryDirectory(prefix="leadflow-bench-postgres-") as name:
+        server = PostgresServer(Path(name), durable=True)
+        try:
+            server.start()
+            return sqlite + measure(server.url, "PostgreSQL")
+        finally:
+            server.stop()
+            del os.environ["LEADFLOW_KEY_FILE"], os.environ["LEADFLOW_ARCHIVE"]
 
 
 def measure(url: str, name: str, *, leads: int = 50_000) -> list[Figure]:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,13 +62,13 @@ def measure(folder: Path, events: int = 1_000_000) -> list[Figure]:
     with _server() as server:
         count, seconds = peer.project_in_postgres(server.url, decided(PEER_LEADS))
         rate = count / seconds
-        figures = of_sqlite(folder / "generated.db", rate)
+        key = folder / "postgres.key"
         plan = Plan(round(events / EVENTS_PER_LEAD), 1, 365, UNTIL)
-        with Leadflow.open(server.url, create=True) as leads:
-            generate(leads, plan, Workers(server.url, None, os.cpu_count() or 1), Silent())
+        with Leadflow.open(server.url, create=True, key_file=key) as leads:
+            generate(leads, plan, Workers(server.url, key, os.cpu_count() or 1), Silent())
         bare = bare_read(server.url, "postgresql")
-        cold = rebuild(server.url, "--from", "log")
-    return [*figures, *_cold("PostgreSQL", cold, bare, rate)]
+        cold = rebuild(server.url, "--from", "log", "--key-file", str(key))
+    return [*of_sqlite(folder / "generated.db", rate), *_cold("PostgreSQL", cold, bare, rate)]
 
 
 def of_sqlite(file: Path, peer_rate: float) -> list[Figure]:
@@ -157,7 +157,7 @@ def _end(uri: str, dialect: str) -> int:
 
 
 @contextmanager
-def copied(file: Path) -> Iterator[str]:
+def copied(file: Path) -> Generator[str]:
     """A store of its own, as nobody has rebuilt yet, with its key."""
     with tempfile.TemporaryDirectory(dir=file.parent) as name:
         copy = Path(name) / file.name
@@ -169,7 +169,7 @@ def copied(file: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _server() -> Iterator[PostgresServer]:
+def _server() -> Generator[PostgresServer]:
     with tempfile.TemporaryDirectory(prefix="leadflow-bench-postgres-") as name:
         server = PostgresServer(Path(name))
         try:

@@ -341,4 +341,4 @@ def test_a_conflict_on_one_lead_reads_that_lead_again(
     )
     assert [len(leads) for leads in read] == [10, 1]
     assert read[1] == {inbox.leads.resolve("shop:3")}
-    assert len(inbox.topics("shop:3")) == 3
+    assert inbox.topics("shop:3").count("lead.engaged") == 2

@@ -12,7 +12,7 @@ from leadflow.persistence.opening import open_store
 from tests.contract.processes import writers
 from tests.faults.following import check, is_caught_up, kill, runners, start, stopped, until
 
-ROUNDS = 3
+ROUNDS = 2
 MORE_ROUNDS = 120
 
 

@@ -14,7 +14,7 @@ from leadflow.persistence.store import Append
 from tests.integration.archive.twins import rows_from, seal_all, twin_of
 from tests.property.histories import BEGIN, examples, histories
 
-EXAMPLES = examples(8)
+EXAMPLES = examples(14)
 
 
 @given(

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from signal import SIGKILL
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-
+from leadflow.kafka import client, topics
+from leadflow.kafka.connection import Connection
 from tests.broker.server import KafkaBroker
 
 
@@ -25,10 +25,9 @@ def test_survives_a_kill(kafka_folder: Path) -> None:
 
 
 def _sent_and_read(address: str, topic: str) -> list[bytes]:
-    admin = KafkaAdminClient(bootstrap_servers=address)
-    admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1}})
-    admin.close()
-    producer = KafkaProducer(bootstrap_servers=address)
+    connection = Connection(address)
+    topics.create(connection, [topics.Wanted(topic, "anything", 1)], replicas=1)
+    producer = client.producer(connection)
     for number in range(2):
         producer.send(topic, str(number).encode()).get(timeout=30)
     producer.close()
@@ -36,12 +35,13 @@ def _sent_and_read(address: str, topic: str) -> list[bytes]:
 
 
 def _read(address: str, topic: str) -> list[bytes]:
-    consumer = KafkaConsumer(bootstrap_servers=address, auto_offset_reset="earliest")
-    partition = TopicPartition(topic, 0)
-    consumer.assign([partition])
-    end = consumer.end_offsets([partition])[partition]
+    consumer = client.consumer(Connection(address))
+    partitions = client.partitions_of(consumer, topic)
+    consumer.assign(partitions)
+    end = sum(consumer.end_offsets(partitions).values())
     values: list[bytes] = []
     while len(values) < end:
-        values += [r.value for rs in consumer.poll(1000).values() for r in rs]
+        fetched = consumer.poll(timeout_ms=1000).values()
+        values += [record.value or b"" for records in fetched for record in records]
     consumer.close()
     return values

@@ -76,8 +76,9 @@ def test_a_record_is_the_document_that_an_export_writes(
         headers = dict(record.headers)
         assert headers[POSITION] == str(stored.position).encode()
         assert (headers["content-type"] or b"").startswith(b"application/cloudevents+json")
-        assert record.key == str(stored.originator_id).encode()
-        assert record.partition == client.partition_of(record.key, len(partitions))
+        key = str(stored.originator_id).encode()
+        assert record.key == key
+        assert record.partition == client.partition_of(key, len(partitions))
     last = orjson.loads(found[position].value or b"")
     assert (last["data"]["personal"]["name"], last["causationid"]) == ("Ada Example", "7f3a")
 
