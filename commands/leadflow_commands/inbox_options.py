@@ -1,4 +1,4 @@
-"""What `kafka ingest` and `dead-letters retry` have in common: on which terms messages are taken."""
+"""On which terms messages are taken: what `kafka ingest` and `dead-letters retry` share."""
 
 from __future__ import annotations
 

@@ -131,8 +131,8 @@ class Build:
     @property
     def views(self) -> dict[str, str]:
         """The statement of each view; none where an older leadflow made the build."""
-        known: Any = json.loads(self.tables)
-        return dict(known) if isinstance(known, dict) else {}
+        known: object = json.loads(self.tables)
+        return cast("dict[str, str]", known) if isinstance(known, dict) else {}
 
     @property
     def table_names(self) -> list[str]:

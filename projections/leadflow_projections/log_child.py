@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS: Final = 15_360
-"""An eighth of what is folded at once."""
+"""A fifth of what is folded at once."""
+_BATCHES: Final = {
+    "sqlite": {"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)},
+    # About as many; the driver's own measure would be a third of a piece that is folded.
+    "postgresql": {"adbc.postgresql.batch_size_hint_bytes": str(6 << 20)},
+}
 _RANGE: Final = 245_760
 """Positions read by one statement: a longer read would keep SQLite's write-ahead log long."""
 
@@ -58,14 +63,13 @@ def batches(source: Source) -> Iterator[pa.RecordBatch]:
     """The log's rows, by ADBC: only for processes that never open the file otherwise."""
     import pyarrow as pa
 
-    options = {"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)}
+    options = _BATCHES[source["dialect"]]
     with adbc_connection(source["dialect"], source["uri"]) as connection:
         first = source["after"] + 1
         while first <= source["end"]:
             last = min(first + _RANGE - 1, source["end"])
             with connection.statement() as statement:
-                if source["dialect"] == "sqlite":
-                    statement.set_options(**options)
+                statement.set_options(**options)
                 statement.set_sql_query(_SELECT[source["dialect"]].format(first=first, last=last))
                 stream, _ = statement.execute_query()
                 with pa.RecordBatchReader.from_stream(stream) as reader:

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from leadflow.errors import SchemaTooNew, StoreError, StoreNotFound
-from leadflow.persistence import migrating, schema
+from leadflow.persistence import migrations, schema
 from leadflow.persistence.backing_up import backup
 from leadflow.persistence.describing import describe, has_wal_bug
 from leadflow.persistence.master_key import key_text, new_key
@@ -119,7 +119,7 @@ def test_migrating_an_older_store(lasting_url: str, monkeypatch: pytest.MonkeyPa
         "sqlite": ["CREATE TABLE news (x INTEGER)"],
         "postgresql": ["CREATE TABLE news (x int)"],
     }
-    monkeypatch.setitem(migrating.MIGRATIONS, 2, steps)
+    monkeypatch.setitem(migrations.MIGRATIONS, 2, steps)
     monkeypatch.setattr(schema, "SCHEMA_VERSION", 3)
     with pytest.raises(StoreError, match="has schema version 2, older than 3") as raised:
         open_store(lasting_url)
@@ -136,7 +136,7 @@ def test_a_migration_that_fails_changes_nothing(
     lasting_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = ["CREATE TABLE news (x integer)", "CREATE TABLE stored_events (x integer)"]
-    monkeypatch.setitem(migrating.MIGRATIONS, 2, {"sqlite": steps, "postgresql": steps})
+    monkeypatch.setitem(migrations.MIGRATIONS, 2, {"sqlite": steps, "postgresql": steps})
     with pytest.raises(StoreError):
         migrate(lasting_url, to_version=3)
     assert migrate(lasting_url) == (2, 2)

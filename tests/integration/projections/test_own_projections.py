@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
+from uuid import UUID
 
 import pytest
 from eventsourcing.application import Application
@@ -253,6 +254,7 @@ ACCOUNTS = ALGEBRA + dedent(f'''
 
 def copied(store: Store, owners: list[str]) -> list[Account]:
     """Accounts of a plain application, copied over the library's own port."""
+    bank: Application[UUID]
     with Application() as bank:
         accounts: list[Account] = []
         for number, owner in enumerate(owners):
