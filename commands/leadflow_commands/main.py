@@ -68,7 +68,7 @@ COMMANDS: Final = {
     ),
     "archive": Lazy(
         "leadflow_commands.archive:archive",
-        "Seal the log as columns, see what is sealed, and verify it.",
+        "Keep the log as columns beside it, so that it is read many times as fast.",
         _OPERATE,
     ),
     "kafka": Lazy(

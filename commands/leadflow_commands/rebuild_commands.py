@@ -42,7 +42,7 @@ _REBUILD_EXAMPLES = """
     """
 
 
-@click.command(cls=Command, examples=_REBUILD_EXAMPLES)
+@click.command(cls=Command, examples=_REBUILD_EXAMPLES, shares=("store", "archive"))
 @projection_names
 @click.option("--promote", is_flag=True, help="Let readers see the new builds when they are ready.")
 @click.option(

@@ -196,6 +196,12 @@ class Relay:
                 f"another relay publishes to {events}: it has come to position {reached.position}",
                 hint="run one relay for each topic",
             )
+        if begun and reached.position < self._position:
+            # A broker that comes back shows for a moment less than it acknowledged.
+            raise BrokerTimeout(
+                f"{self._topics.positions} shows position {reached.position}, and"
+                f" {self._position} was acknowledged: it is not all there yet"
+            )
         self._check_log(reached.position, reached.hash)
         compare(tails, reached.position, events, first=reached.first)
         self._first, self._began = reached.first, reached.began

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -63,7 +64,10 @@ class Files:
         if self.store.exists():
             _check_is_ours(self)
         for path in (*self.folder.glob(f"{_NAME}*"), *self.pictures):
-            path.unlink(missing_ok=True)
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _check_is_ours(files: Files) -> None:

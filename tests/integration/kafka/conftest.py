@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +13,15 @@ from leadflow.persistence.opening import open_store
 from tests.integration.kafka.inboxes import Topic
 
 POSTGRES = pytest.param("postgresql", marks=pytest.mark.postgres)
+
+
+@pytest.fixture(autouse=True)
+def sockets_of_the_client() -> Iterator[None]:
+    """What kafka-python leaves open is collected with its own test, not in some other one."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture
