@@ -127,8 +127,8 @@ def plan_rebuild(
 
 def _rate(told: Sequence[tuple[int, float]], begun: float) -> tuple[float, float]:
     """Events per second once it runs, and the seconds until it does."""
-    if len(told) == 1:
-        [(count, ended)] = told
+    count, ended = told[-1]
+    if count < 2 * told[0][0]:  # what came after the first pieces is too little to tell by
         return max(1.0, count / max(ended - begun, 1e-6)), 0.0
     (first, first_at), (last, last_at) = told[0], told[-1]
     rate = (last - first) / max(last_at - first_at, 1e-6)
