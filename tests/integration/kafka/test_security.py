@@ -97,11 +97,7 @@ def test_settings_of_the_project_file(
 @pytest.mark.parametrize(
     ("case", "code", "said"),
     [
-        pytest.param(
-            *("wrong password", "kafka_denied", "does not accept the user or the password"),
-            # The client sometimes sees the connection end before it reads why (seen once).
-            marks=pytest.mark.torture,
-        ),
+        ("wrong password", "kafka_denied", "does not accept the user or the password"),
         ("unknown authority", "kafka_denied", "no TLS connection that both sides trust"),
         ("no certificate", "kafka_denied", "no TLS connection that both sides trust"),
         ("no password", "invalid_kafka_setting", "SASL_SSL needs a password"),
